@@ -1,0 +1,7 @@
+//! The tests of the workspace as a whole: its house rules, and what only all parts together show.
+//!
+//! What one crate can show is tested in that crate.
+
+mod dependencies;
+mod tidy;
+mod workspace;
