@@ -1,0 +1,173 @@
+//! The append: a guarded publish brought to a certain end, whatever single attempts answer.
+//!
+//! The rows of the error table are in `nats.md` A.2: a conflict may be our own lost attempt, "in flight" and "unknown" are
+//! answered with the same bytes again, and the answer to a repeat is never taken at face value.
+
+use std::time::Duration;
+
+use nogfso_kernel::{CommitId, Position};
+use tokio::time::{Instant, sleep};
+
+use crate::envelope::commit_id;
+use crate::log::{Log, PublishFault, ReadFault, Record};
+
+/// How long an append is tried in all; longer than an election of the server takes.
+pub const APPEND_PATIENCE: Duration = Duration::from_secs(15);
+const IN_FLIGHT_PAUSE_MS: std::ops::Range<u64> = 1..5;
+const RETRY_PAUSE_MS_MIN: u64 = 20;
+const RETRY_PAUSE_MS_MAX: u64 = 500;
+/// How often a read may lag behind the leader before the attempt counts as failed.
+const STALE_PAGES_MAX: u32 = 200;
+
+/// Why a commit is not known to be stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// Others appended to the subject; this commit is not stored. Load what is new and decide again.
+    #[error("another commit was stored first")]
+    Conflict,
+    /// The server took nothing for the whole time; this commit is not stored.
+    #[error("the journal cannot store at this moment: {reason}")]
+    Unavailable {
+        /// What the last attempt answered.
+        reason: String,
+    },
+    /// It may be stored, now or in a moment.
+    #[error("the outcome is unknown: {reason}")]
+    Unknown {
+        /// What the last attempt answered.
+        reason: String,
+    },
+    /// The server will not store it.
+    #[error("the journal refused the commit: {reason}")]
+    Refused {
+        /// What the server said.
+        reason: String,
+    },
+}
+
+/// Stores `record`, which holds the commit `commit` and must be guarded. Returns its position.
+///
+/// Repeats the same bytes while the outcome is open, at most [`APPEND_PATIENCE`] in all.
+///
+/// # Errors
+///
+/// See [`AppendError`].
+pub async fn append(
+    log: &dyn Log,
+    record: &Record,
+    commit: CommitId,
+) -> Result<Position, AppendError> {
+    let guard = record.guard.unwrap_or(Position::START);
+    let deadline = Instant::now() + APPEND_PATIENCE;
+    let mut doubtful = false;
+    let mut pause_ms = RETRY_PAUSE_MS_MIN;
+    loop {
+        let reason = match log.publish(record).await {
+            Ok(published) if !published.duplicate => return Ok(published.position),
+            Ok(_) | Err(PublishFault::Conflict) => {
+                match find(log, &record.subject, guard, commit).await {
+                    Ok(Found::Ours(position)) => return Ok(position),
+                    Ok(Found::Others) => return Err(AppendError::Conflict),
+                    Ok(Found::Nothing) => {
+                        "the server knows the message but does not show it".to_owned()
+                    }
+                    Err(fault) => fault.to_string(),
+                }
+            }
+            Err(PublishFault::InFlight) => {
+                sleep(Duration::from_millis(rand::random_range(
+                    IN_FLIGHT_PAUSE_MS,
+                )))
+                .await;
+                if Instant::now() < deadline {
+                    continue;
+                }
+                "another write stayed in flight".to_owned()
+            }
+            Err(PublishFault::Unknown { reason }) => {
+                doubtful = true;
+                reason
+            }
+            Err(PublishFault::Unavailable { reason }) => reason,
+            Err(PublishFault::Refused { reason }) if !doubtful => {
+                return Err(AppendError::Refused { reason });
+            }
+            Err(PublishFault::Refused { reason }) => reason,
+        };
+        if Instant::now() + Duration::from_millis(pause_ms) >= deadline {
+            return last_look(log, record, commit, doubtful, reason).await;
+        }
+        sleep(Duration::from_millis(
+            pause_ms / 2 + rand::random_range(0..=pause_ms / 2),
+        ))
+        .await;
+        pause_ms = (pause_ms * 2).min(RETRY_PAUSE_MS_MAX);
+    }
+}
+
+async fn last_look(
+    log: &dyn Log,
+    record: &Record,
+    commit: CommitId,
+    doubtful: bool,
+    reason: String,
+) -> Result<Position, AppendError> {
+    let guard = record.guard.unwrap_or(Position::START);
+    match find(log, &record.subject, guard, commit).await {
+        Ok(Found::Ours(position)) => Ok(position),
+        Ok(Found::Others) => Err(AppendError::Conflict),
+        Ok(Found::Nothing) | Err(_) if doubtful => Err(AppendError::Unknown { reason }),
+        Ok(Found::Nothing) | Err(_) => Err(AppendError::Unavailable { reason }),
+    }
+}
+
+enum Found {
+    /// Our commit is stored here.
+    Ours(Position),
+    /// The subject has moved beyond the guard without our commit, which can therefore never be stored any more.
+    Others,
+    /// The subject is where the guard says.
+    Nothing,
+}
+
+async fn find(
+    log: &dyn Log,
+    subject: &str,
+    guard: Position,
+    commit: CommitId,
+) -> Result<Found, ReadFault> {
+    let Some(last) = log.leader_last(subject).await? else {
+        return Ok(Found::Nothing);
+    };
+    if last.position <= guard {
+        return Ok(Found::Nothing);
+    }
+    let ours = |payload: &[u8]| commit_id(payload).is_ok_and(|id| id == commit);
+    if ours(&last.payload) {
+        return Ok(Found::Ours(last.position));
+    }
+    let mut after = guard;
+    let mut empty_pages = 0;
+    while after < last.position {
+        let page = log.read(subject, after).await?;
+        if let Some(stored) = page.iter().find(|stored| ours(&stored.payload)) {
+            return Ok(Found::Ours(stored.position));
+        }
+        match page.last() {
+            Some(stored) => after = stored.position,
+            None if empty_pages >= STALE_PAGES_MAX => {
+                return Err(ReadFault::Unavailable {
+                    reason: "reads stay behind the leader".to_owned(),
+                });
+            }
+            None => {
+                empty_pages += 1;
+                sleep(Duration::from_millis(rand::random_range(
+                    IN_FLIGHT_PAUSE_MS,
+                )))
+                .await;
+            }
+        }
+    }
+    Ok(Found::Others)
+}

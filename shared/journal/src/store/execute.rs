@@ -1,0 +1,206 @@
+//! Carrying out a command: decide, append, and decide again when others were first.
+
+use std::sync::Arc;
+
+use nogfso_kernel::{Aggregate, CommitId, EventId, Expected, Position, Vid};
+
+use super::cache::Slot;
+use super::load::extended;
+use super::{By, ExecuteError, Loaded, Outcome, Store};
+use crate::append::{AppendError, append};
+use crate::envelope::{Commit, ENVELOPE_VERSION, Envelope, StoredEvent};
+use crate::log::Record;
+
+/// How often a command is decided in all before the caller hears that the aggregate is busy.
+const DECISIONS_MAX: u32 = 16;
+
+/// The header that names the decision, for tools.
+const COMMIT_HEADER: &str = "Nogfso-Commit";
+/// The header that names the event types, for tools.
+const EVENTS_HEADER: &str = "Nogfso-Events";
+/// The header that names the actor, for tools.
+const ACTOR_HEADER: &str = "Nogfso-Actor";
+
+/// What one try came to.
+enum Tried<A: Aggregate> {
+    /// The answer.
+    Done(Outcome<A>),
+    /// Something newer is known: decide again.
+    Again(Loaded<A>),
+}
+
+impl<A: Aggregate> Store<A> {
+    /// Carries out `command` on the aggregate on `subject`.
+    ///
+    /// What is answered without an append was checked against the leader. After a conflict the command is decided again if
+    /// `by` allows it. Harmless to repeat as far as the aggregate's rules make it so.
+    ///
+    /// # Errors
+    ///
+    /// See [`ExecuteError`].
+    pub async fn execute(
+        &self,
+        subject: &str,
+        command: &A::Command,
+        by: &By,
+    ) -> Result<Outcome<A>, ExecuteError<A>> {
+        let slot: Arc<Slot<A>> = self.cache.slot(subject);
+        let _place = slot.queue.try_acquire().map_err(|_| ExecuteError::Busy)?;
+        let mut cached = slot.loaded.lock().await;
+        // Taken out while in doubt, so that an error or a cancelled call leaves nothing half true behind.
+        let mut loaded = match cached.take() {
+            Some(loaded) if loaded.position() >= by.at_least => loaded,
+            stale => self.refreshed(subject, stale, by.at_least).await?,
+        };
+        for _ in 0..DECISIONS_MAX {
+            match self.try_once(subject, command, by, loaded).await? {
+                Tried::Done(outcome) => {
+                    *cached = Some(outcome.after.clone());
+                    return Ok(outcome);
+                }
+                Tried::Again(newer) => loaded = newer,
+            }
+        }
+        Err(ExecuteError::Busy)
+    }
+
+    async fn try_once(
+        &self,
+        subject: &str,
+        command: &A::Command,
+        by: &By,
+        loaded: Loaded<A>,
+    ) -> Result<Tried<A>, ExecuteError<A>> {
+        if let Expected::Exactly(expected) = by.expected
+            && expected != loaded.vid
+        {
+            return match self.newer_at_leader(subject, &loaded).await? {
+                Some(newer) if newer.vid == expected => Ok(Tried::Again(newer)),
+                Some(newer) => Err(conflict(newer.vid, expected)),
+                None => Err(conflict(loaded.vid, expected)),
+            };
+        }
+        match A::decide(&loaded.state, command, self.environment.now_ms()) {
+            Ok(events) if !events.is_empty() => self.store(subject, events, by, loaded).await,
+            without => match self.newer_at_leader(subject, &loaded).await? {
+                Some(newer) => Ok(Tried::Again(newer)),
+                None => match without {
+                    Ok(_) => Ok(Tried::Done(Outcome {
+                        after: loaded,
+                        appended: vec![],
+                    })),
+                    Err(refusal) => Err(ExecuteError::Refused(refusal)),
+                },
+            },
+        }
+    }
+
+    async fn store(
+        &self,
+        subject: &str,
+        events: Vec<A::Event>,
+        by: &By,
+        loaded: Loaded<A>,
+    ) -> Result<Tried<A>, ExecuteError<A>> {
+        let envelope = self.envelope(subject, events, by, &loaded);
+        let (payload, hash) = envelope.encode().map_err(|error| ExecuteError::Rejected {
+            reason: error.to_string(),
+        })?;
+        let commit = Commit {
+            envelope,
+            position: Position::START,
+            hash,
+        };
+        let appended = commit.recorded();
+        // Folding first: what cannot be applied must never be stored.
+        extended::<A>(
+            subject,
+            loaded.clone(),
+            Commit {
+                position: loaded.position(),
+                ..commit.clone()
+            },
+        )?;
+        let record = record(subject, payload, &commit.envelope, loaded.position());
+        match append(self.log.as_ref(), &record, commit.envelope.commit).await {
+            Ok(position) => {
+                let after = extended::<A>(subject, loaded, Commit { position, ..commit })?;
+                Ok(Tried::Done(Outcome { after, appended }))
+            }
+            Err(AppendError::Conflict) => {
+                let stored = loaded.vid;
+                let least = Position(loaded.position().0 + 1);
+                let newer = self.refreshed(subject, Some(loaded), least).await?;
+                match by.expected {
+                    Expected::RetryNoVc => Ok(Tried::Again(newer)),
+                    Expected::NoVc => Err(conflict(newer.vid, stored)),
+                    Expected::Exactly(expected) => Err(conflict(newer.vid, expected)),
+                }
+            }
+            Err(AppendError::Unavailable { reason }) => Err(ExecuteError::Unavailable { reason }),
+            Err(AppendError::Unknown { reason }) => Err(ExecuteError::Unknown { reason }),
+            Err(AppendError::Refused { reason }) => Err(ExecuteError::Rejected { reason }),
+        }
+    }
+
+    fn envelope(
+        &self,
+        subject: &str,
+        events: Vec<A::Event>,
+        by: &By,
+        loaded: &Loaded<A>,
+    ) -> Envelope<A::Event> {
+        let now_ms = self.environment.now_ms();
+        let stored = |fact: A::Event| {
+            let schema = nogfso_kernel::Event::schema(&fact);
+            StoredEvent {
+                id: EventId(self.environment.ids.fresh(now_ms)),
+                schema,
+                fact,
+            }
+        };
+        Envelope {
+            v: ENVELOPE_VERSION,
+            commit: CommitId(self.environment.ids.fresh(now_ms)),
+            aggregate: subject.to_owned(),
+            events: events.into_iter().map(stored).collect(),
+            previous: loaded.last,
+            command: by.command.clone(),
+            cause: by.cause.clone(),
+            correlation: by.correlation.clone(),
+            traceparent: by.traceparent.clone(),
+            actor: by.actor.clone(),
+            at_ms: now_ms,
+            epoch: by.epoch,
+        }
+    }
+}
+
+fn record<E: nogfso_kernel::Event>(
+    subject: &str,
+    payload: bytes::Bytes,
+    envelope: &Envelope<E>,
+    guard: Position,
+) -> Record {
+    let names: Vec<&str> = envelope
+        .events
+        .iter()
+        .map(|stored| stored.fact.name())
+        .collect();
+    Record {
+        subject: subject.to_owned(),
+        payload,
+        headers: vec![
+            (COMMIT_HEADER, envelope.commit.to_string()),
+            (EVENTS_HEADER, names.join(",")),
+            (ACTOR_HEADER, envelope.actor.clone()),
+        ],
+        message_id: Some(envelope.commit.to_string()),
+        guard: Some(guard),
+        schedule: None,
+    }
+}
+
+fn conflict<A: Aggregate>(stored: Vid, expected: Vid) -> ExecuteError<A> {
+    ExecuteError::VersionConflict { stored, expected }
+}
