@@ -6,8 +6,11 @@
 //! it is, and what to tell the user.
 
 mod commit;
+mod durable;
 mod location;
 pub mod names;
+mod odb;
+mod pack;
 pub mod record;
 mod sample;
 mod stub;
