@@ -12,6 +12,7 @@ pub mod names;
 mod odb;
 mod pack;
 pub mod record;
+pub mod refs;
 mod sample;
 mod stub;
 mod totals;
