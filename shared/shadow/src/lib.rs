@@ -5,7 +5,10 @@
 //! Leaves to its caller: who may ask, that at most one writer works on a shadow at a time, when to retry, what time
 //! it is, and what to tell the user.
 
+pub mod adoption;
 mod commit;
+mod descent;
+mod directory;
 mod durable;
 mod location;
 pub mod names;
