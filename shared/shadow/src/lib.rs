@@ -7,6 +7,7 @@
 
 pub mod adoption;
 mod commit;
+mod create;
 mod descent;
 mod directory;
 mod durable;
@@ -22,6 +23,7 @@ mod totals;
 mod tree;
 
 pub use commit::Moment;
+pub use create::{CreateError, CreateShadow, Created, create};
 
 pub use gix_hash::ObjectId as Oid;
 pub use location::{PlacementError, shadow_path};
