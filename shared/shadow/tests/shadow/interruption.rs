@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use nogfso_shadow::refs::RefError;
 use nogfso_shadow::{Outcome, Progress, StatError, StatRequest, stat};
@@ -89,6 +90,60 @@ fn progress_tells_every_file_once() {
     };
     stat(&request, &sum, &AtomicBool::new(false)).unwrap();
     assert_eq!((sum.0.into_inner(), sum.1.into_inner()), (20, 20));
+}
+
+#[test]
+fn a_tree_that_changes_under_the_walk_is_recorded_in_the_end() {
+    let world = world();
+    let stopped = AtomicBool::new(false);
+    let changes = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut number = 0_i64;
+            while !stopped.load(Ordering::Relaxed) {
+                number += 1;
+                let directory = format!("d{}", number % 20);
+                match number % 7 {
+                    0 => world.remove(&directory),
+                    1 => {
+                        fs::rename(world.path(&directory), world.path("moved")).unwrap_or_default()
+                    }
+                    2 if world.path("moved").exists() => world.remove("moved"),
+                    _ => world.write(format!("{directory}/sub/f{}", number % 3), "22", number),
+                }
+                fs::create_dir_all(world.path(&directory)).unwrap();
+                changes.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let enough = |stats: u64| stats >= 20 && changes.load(Ordering::Relaxed) >= 200;
+        let mut stats = 0;
+        while !enough(stats) && Instant::now() < deadline {
+            let report = world.stat_with(|request| request.confirm_emptied = true);
+            stats += 1;
+            let problems = report.map(|report| report.problems);
+            if !problems.as_ref().is_ok_and(nogfso_shadow::Sample::is_empty) {
+                stopped.store(true, Ordering::Relaxed);
+                panic!("{problems:?}");
+            }
+        }
+        stopped.store(true, Ordering::Relaxed);
+        assert!(enough(stats));
+    });
+    let last = world
+        .stat_with(|request| request.mtime_range = nogfso_shadow::MtimeRange::Also)
+        .unwrap();
+    let fresh = world.fresh_shadow(0);
+    let at_once = stat_in(&fresh, &world.realdir, |_| {}).unwrap();
+    assert_eq!(last.totals, at_once.totals);
+    let files = |listing: crate::fixture::Listing| {
+        listing
+            .into_iter()
+            .filter(|(path, _)| !path.ends_with(b"/.nogtree"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(files(world.tree()), files(crate::fixture::tree_of(&fresh)));
+    world.assert_fsck_is_clean();
 }
 
 #[test]
