@@ -1,0 +1,108 @@
+//! The claims that tasks of this process serve. One task per aggregate.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nogfso_journal::log::Acker;
+use tokio::sync::Notify;
+
+use crate::rules::ServedHere;
+
+/// How many aggregates the table remembers turns for before it forgets those that nobody waits for.
+const TURNS_MAX: usize = 10_000;
+
+/// A claim that a task of this process serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serving {
+    /// The aggregate.
+    pub subject: String,
+    /// The epoch of the claim.
+    pub epoch: u64,
+}
+
+/// The lease of a task: its newest handle, and a bell for news of the aggregate.
+pub(crate) struct Lease {
+    pub(crate) served: ServedHere,
+    acker: Mutex<Arc<dyn Acker>>,
+    pub(crate) news: Notify,
+}
+
+impl Lease {
+    pub(crate) fn new(served: ServedHere, acker: Arc<dyn Acker>) -> Arc<Self> {
+        Arc::new(Self {
+            served,
+            acker: Mutex::new(acker),
+            news: Notify::new(),
+        })
+    }
+
+    pub(crate) fn acker(&self) -> Arc<dyn Acker> {
+        Arc::clone(&self.acker.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn keep(&self, newer: Arc<dyn Acker>) {
+        *self.acker.lock().unwrap_or_else(PoisonError::into_inner) = newer;
+    }
+}
+
+/// All leases of this process, and the turns of those who look at an aggregate.
+#[derive(Default)]
+pub(crate) struct Table {
+    leases: Mutex<HashMap<String, Arc<Lease>>>,
+    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// Keeps a lease in the table; dropping it, in a panic too, takes it out.
+pub(crate) struct Entry<'a> {
+    table: &'a Table,
+    subject: String,
+}
+
+impl Table {
+    pub(crate) fn enter(&self, subject: &str, lease: &Arc<Lease>) -> Entry<'_> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.insert(subject.to_owned(), Arc::clone(lease));
+        Entry {
+            table: self,
+            subject: subject.to_owned(),
+        }
+    }
+
+    pub(crate) fn lease(&self, subject: &str) -> Option<Arc<Lease>> {
+        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.get(subject).cloned()
+    }
+
+    pub(crate) fn serving(&self) -> Vec<Serving> {
+        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut serving: Vec<_> = leases
+            .iter()
+            .map(|(subject, lease)| Serving {
+                subject: subject.clone(),
+                epoch: lease.served.epoch,
+            })
+            .collect();
+        serving.sort_by(|one, other| one.subject.cmp(&other.subject));
+        serving
+    }
+
+    /// Deliveries of one aggregate are looked at one after the other, so that the newest meets what the others led to.
+    pub(crate) fn turn(&self, subject: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if turns.len() >= TURNS_MAX {
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        }
+        Arc::clone(turns.entry(subject.to_owned()).or_default())
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        let mut leases = self
+            .table
+            .leases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        leases.remove(&self.subject);
+    }
+}

@@ -1,0 +1,5 @@
+//! The rules one by one, and the loop on the in-memory journal.
+
+mod jobs;
+mod rules;
+mod running;
