@@ -1,0 +1,69 @@
+//! The gateway: takes commands and queries, says who may, decides, appends, answers.
+//!
+//! It decides about registries, repos and requests for work; what follows from its commits is left to regd and the workers.
+//! Any number of gateways run side by side; none keeps anything that another needs.
+
+mod ask;
+mod caller;
+mod command;
+pub mod config;
+mod listing;
+mod presence;
+mod query;
+mod refusal;
+mod routes;
+mod server;
+mod stores;
+mod watch;
+pub mod wiring;
+
+use std::sync::Arc;
+
+use nogfso_bus::{Bus, BusError};
+use nogfso_host::Tasks;
+use nogfso_journal::reaction::Parked;
+use nogfso_journal::{Environment, Log};
+
+pub use config::Settings;
+
+/// What a gateway works with; shared by all requests.
+struct Gateway {
+    log: Arc<dyn Log>,
+    bus: Arc<dyn Bus>,
+    environment: Environment,
+    settings: Settings,
+    stores: stores::Stores,
+    watch: watch::Watch,
+    workers: presence::Workers,
+    parked: Parked,
+}
+
+/// Starts a gateway; returns when it takes requests. It runs until `tasks` are stopped, and finishes what is in hand.
+///
+/// # Errors
+///
+/// Fails if the bus does not take its endpoints.
+pub async fn start(
+    log: Arc<dyn Log>,
+    bus: Arc<dyn Bus>,
+    environment: Environment,
+    settings: Settings,
+    tasks: &Tasks,
+) -> Result<(), BusError> {
+    let gateway = Arc::new(Gateway {
+        stores: stores::Stores::new(&log, &environment),
+        watch: watch::Watch::default(),
+        workers: presence::Workers::default(),
+        parked: Parked::new(Arc::clone(&log), environment.clone()),
+        log,
+        bus,
+        environment,
+        settings,
+    });
+    watch::follow(&gateway, tasks);
+    presence::follow(&gateway, tasks).await?;
+    let parked = gateway.parked.clone();
+    let stop = tasks.stop().clone();
+    tasks.spawn("parked entries", async move { parked.keep_up(stop).await });
+    server::serve(&gateway, tasks).await
+}

@@ -1,0 +1,47 @@
+//! What happened to a registry or a repo.
+
+use std::time::Duration;
+
+use nogfso_contract::query::{EventPage, GetEvents};
+use nogfso_contract::{Failure, subjects};
+
+use crate::Gateway;
+use crate::caller::Caller;
+use crate::listing::{Cursor, Listed};
+use crate::routes::Handle;
+
+impl Handle for GetEvents {
+    async fn handle(self, gateway: &Gateway, _: &Caller) -> Result<EventPage, Failure> {
+        let subject = match (&self.registry, self.repo) {
+            (Some(registry), None) => {
+                gateway.stores.known_registry(registry).await?;
+                subjects::registry(registry)
+            }
+            (None, Some(repo)) => gateway.stores.known_repo(repo).await?.subject,
+            (Some(_), Some(_)) | (None, None) => {
+                return Err(Failure::field("registry", "name either registry or repo"));
+            }
+        };
+        let cursor = self.after.as_deref().map(Cursor::parse).transpose()?;
+        let rows = self.limit.rows();
+        let patience = self.wait.map_or(Duration::ZERO, |wait| wait.duration());
+        let mut waiting = gateway.watch.wait(&subject, patience)?;
+        let listed = loop {
+            waiting.least();
+            let listed = gateway.list(&subject, cursor, rows).await?;
+            if !listed.events.is_empty() || !waiting.next().await {
+                break listed;
+            }
+        };
+        let Listed {
+            events,
+            next,
+            caught_up,
+        } = listed;
+        Ok(EventPage {
+            events,
+            next: next.map(Cursor::text),
+            caught_up,
+        })
+    }
+}

@@ -1,0 +1,7 @@
+//! Answering queries.
+
+mod events;
+mod outcome;
+mod registry;
+mod repo;
+mod workers;

@@ -1,0 +1,139 @@
+//! The aggregates that a gateway reads and writes, and how a repo is found by its id alone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nogfso_contract::subjects::{self, Named, REPO_STREAM};
+use nogfso_contract::{Code, Failure};
+use nogfso_domain::main_list::MainList;
+use nogfso_domain::registry::{KnownRegistry, Registry};
+use nogfso_domain::repo::{KnownRepo, Repo};
+use nogfso_domain::work::WorkLane;
+use nogfso_ids::{Lane, RegistryName, RepoId};
+use nogfso_journal::{Environment, Loaded, Log, Store};
+use nogfso_kernel::Position;
+
+use crate::refusal;
+
+/// How many repos are remembered with their registry.
+const FOUND_REPOS_MAX: usize = 100_000;
+
+pub(crate) struct Stores {
+    pub(crate) main: Store<MainList>,
+    pub(crate) registry: Store<Registry>,
+    pub(crate) repo: Store<Repo>,
+    pub(crate) work: Store<WorkLane>,
+    log: Arc<dyn Log>,
+    found: Mutex<HashMap<RepoId, RegistryName>>,
+}
+
+/// A repo that exists, as it was loaded.
+pub(crate) struct FoundRepo {
+    pub(crate) subject: String,
+    pub(crate) loaded: Loaded<Repo>,
+    pub(crate) repo: KnownRepo,
+}
+
+impl FoundRepo {
+    /// The subject of the work of one lane.
+    pub(crate) fn work_subject(&self, id: RepoId, lane: Lane) -> String {
+        subjects::work(&self.repo.registry, &self.repo.file_host, lane, id)
+    }
+}
+
+impl Stores {
+    pub(crate) fn new(log: &Arc<dyn Log>, environment: &Environment) -> Self {
+        Self {
+            main: Store::new(Arc::clone(log), environment.clone()),
+            registry: Store::new(Arc::clone(log), environment.clone()),
+            repo: Store::new(Arc::clone(log), environment.clone()),
+            work: Store::new(Arc::clone(log), environment.clone()),
+            log: Arc::clone(log),
+            found: Mutex::default(),
+        }
+    }
+
+    /// A registry that exists.
+    pub(crate) async fn known_registry(
+        &self,
+        name: &RegistryName,
+    ) -> Result<(Loaded<Registry>, KnownRegistry), Failure> {
+        let subject = subjects::registry(name);
+        let loaded = self
+            .registry
+            .load(&subject, Position::START)
+            .await
+            .map_err(refusal::load)?;
+        match loaded.state.known().cloned() {
+            Some(registry) => Ok((loaded, registry)),
+            None => Err(unknown_registry(name)),
+        }
+    }
+
+    /// A repo that exists.
+    pub(crate) async fn known_repo(&self, id: RepoId) -> Result<FoundRepo, Failure> {
+        let registry = self.registry_of(id).await?;
+        let subject = subjects::repo(&registry, id);
+        let loaded = self
+            .repo
+            .load(&subject, Position::START)
+            .await
+            .map_err(refusal::load)?;
+        match loaded.state.known().cloned() {
+            Some(repo) => Ok(FoundRepo {
+                subject,
+                loaded,
+                repo,
+            }),
+            None => Err(unknown_repo(id)),
+        }
+    }
+
+    async fn registry_of(&self, id: RepoId) -> Result<RegistryName, Failure> {
+        if let Some(known) = self
+            .found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+        {
+            return Ok(known.clone());
+        }
+        let filter = subjects::repo_anywhere(id);
+        let last = self
+            .log
+            .find_last(REPO_STREAM, &filter)
+            .await
+            .map_err(refusal::read)?;
+        let Some(Named::Repo(registry, _)) = last.and_then(|last| subjects::parse(&last.subject))
+        else {
+            return Err(unknown_repo(id));
+        };
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.len() >= FOUND_REPOS_MAX {
+            found.clear();
+        }
+        found.insert(id, registry.clone());
+        Ok(registry)
+    }
+}
+
+pub(crate) fn unknown_registry(name: &RegistryName) -> Failure {
+    Failure {
+        message: format!("uninitialized registry: there is no registry {name}"),
+        ..named(Code::NotFound, "registry")
+    }
+}
+
+fn unknown_repo(id: RepoId) -> Failure {
+    Failure {
+        message: format!("unknown repo: there is no repo {id}"),
+        ..named(Code::NotFound, "repo")
+    }
+}
+
+fn named(code: Code, field: &str) -> Failure {
+    Failure {
+        code,
+        ..Failure::field(field, "")
+    }
+}
