@@ -1,0 +1,11 @@
+//! The reactions as a process of its own.
+
+use clap::Parser;
+use nogfso_regd::config::Arguments;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    nogfso_host::logging::start(&arguments.log, arguments.log_format())?;
+    nogfso_regd::wiring::run(arguments).await
+}

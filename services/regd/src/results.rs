@@ -1,0 +1,148 @@
+//! results: what a worker did is carried to the repo (design 4, 5 rule 8).
+//!
+//! The repo remembers which request's error was carried last, so a result is not carried twice and an error that an operator
+//! cleared does not come back.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use nogfso_contract::subjects::{self, Named};
+use nogfso_domain::operation::{ErrorCode, Operation};
+use nogfso_domain::repo::{ClearBy, RepoCommand, RepoError};
+use nogfso_domain::work::{Answered, Failure, Report, WorkResult};
+use nogfso_ids::{HostPath, RequestId, UnixMillis};
+use nogfso_journal::reaction::{ReactError, Reaction, Wake};
+use nogfso_kernel::Position;
+
+use crate::stores::{Carry, because, failed};
+
+const NAME: &str = "results";
+/// How many results are remembered as carried, to spare the look at the repo.
+const CARRIED_RESULTS_MAX: usize = 100_000;
+
+pub(crate) struct Results {
+    carry: Carry,
+    carried: Mutex<HashMap<(String, Operation), RequestId>>,
+}
+
+impl Results {
+    pub(crate) fn new(carry: Carry) -> Self {
+        Self {
+            carry,
+            carried: Mutex::default(),
+        }
+    }
+
+    fn was_carried(&self, wake: &Wake, operation: Operation, request: RequestId) -> bool {
+        let carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        carried.get(&(wake.subject.clone(), operation)) == Some(&request)
+    }
+
+    fn note_carried(&self, wake: &Wake, operation: Operation, request: RequestId) {
+        let mut carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        if carried.len() >= CARRIED_RESULTS_MAX {
+            carried.clear();
+        }
+        carried.insert((wake.subject.clone(), operation), request);
+    }
+
+    async fn carry_to(
+        &self,
+        repo: &str,
+        wake: &Wake,
+        answered: &Answered,
+    ) -> Result<(), ReactError> {
+        for command in commands(answered)? {
+            self.carry
+                .stores
+                .repo
+                .execute(repo, &command, &because(wake))
+                .await
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a result is to the repo.
+fn commands(answered: &Answered) -> Result<Vec<RepoCommand>, ReactError> {
+    let operation = answered.order.operation();
+    let request = answered.request;
+    let mut commands = vec![];
+    if let (Operation::Init, WorkResult::Done(Report { shadow_path, .. })) =
+        (operation, &answered.result)
+    {
+        let path = shadow_path
+            .as_deref()
+            .ok_or_else(|| ReactError::permanent("an init that names no shadow"))?;
+        let shadow_path = HostPath::parse(path).map_err(ReactError::permanent)?;
+        commands.push(RepoCommand::ConfirmShadow {
+            shadow_path,
+            request,
+        });
+    }
+    // What the first stat of an init left aside is a later stat's to make good.
+    let slot = match (&answered.result, operation) {
+        (WorkResult::Done(_), Operation::Init) => Operation::Stat,
+        (WorkResult::Done(_) | WorkResult::Failed { .. } | WorkResult::Cancelled {}, operation) => {
+            operation
+        }
+    };
+    match (answered.result.failure(), &answered.result) {
+        (Some(failure), _) => {
+            let error = repo_error(&failure, answered)?;
+            commands.push(RepoCommand::SetError {
+                operation: slot,
+                error,
+            });
+        }
+        (None, WorkResult::Done(_)) => {
+            commands.push(RepoCommand::ClearError {
+                by: ClearBy::Success {
+                    operation: slot,
+                    request,
+                },
+            });
+        }
+        (None, WorkResult::Failed { .. } | WorkResult::Cancelled {}) => {}
+    }
+    Ok(commands)
+}
+
+fn repo_error(failure: &Failure<'_>, answered: &Answered) -> Result<RepoError, ReactError> {
+    Ok(RepoError {
+        code: ErrorCode::parse(failure.code.as_str()).map_err(ReactError::permanent)?,
+        message: failure.message.clone(),
+        time: UnixMillis(answered.at_ms),
+        request: answered.request,
+        problems: failure.problems.clone(),
+    })
+}
+
+#[async_trait]
+impl Reaction for Results {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn react(&self, wake: &Wake) -> Result<Position, ReactError> {
+        let Some(Named::Work(registry, _, _, id)) = subjects::parse(&wake.subject) else {
+            return Err(ReactError::permanent("not the subject of work"));
+        };
+        let loaded = self
+            .carry
+            .stores
+            .work
+            .load(&wake.subject, wake.position)
+            .await?;
+        let repo = subjects::repo(&registry, id);
+        for (operation, answered) in &loaded.state.backlog.last {
+            if !self.was_carried(wake, *operation, answered.request) {
+                self.carry_to(&repo, wake, answered).await?;
+                self.note_carried(wake, *operation, answered.request);
+            }
+        }
+        Ok(loaded.position())
+    }
+}
