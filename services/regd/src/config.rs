@@ -15,7 +15,7 @@ pub struct Arguments {
     #[command(flatten)]
     pub server: ServerArguments,
     /// What is logged: a list like `info,nogfso_regd=debug`.
-    #[arg(long, env = "NOGFSO_REGD_LOG", default_value = "info")]
+    #[arg(long, env = "NOGFSO_REGD_LOG", default_value = "info,async_nats=warn")]
     pub log: String,
     /// Log lines as JSON objects.
     #[arg(long, env = "NOGFSO_REGD_LOG_JSON")]
