@@ -13,6 +13,8 @@ pub mod log;
 pub mod memory;
 pub mod reaction;
 pub mod store;
+#[cfg(test)]
+mod tally;
 
 pub use envelope::{
     COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX, Cause, CommandStamp, Commit, ENVELOPE_VERSION, Envelope,

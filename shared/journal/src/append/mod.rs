@@ -22,7 +22,7 @@ const STALE_PAGES_MAX: u32 = 200;
 /// Why a commit is not known to be stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// Others appended to the subject; this commit is not stored. Load what is new and decide again.
+    /// The subject is not where the guard says, and this commit is not stored. Look at the leader and decide again.
     #[error("another commit was stored first")]
     Conflict,
     /// The server took nothing for the whole time; this commit is not stored.
@@ -63,8 +63,12 @@ pub async fn append(
     let mut pause_ms = RETRY_PAUSE_MS_MIN;
     loop {
         let reason = match log.publish(record).await {
-            Ok(published) if !published.duplicate => return Ok(published.position),
+            Ok(published) if !published.duplicate && published.position > guard => {
+                return Ok(published.position);
+            }
             Ok(_) | Err(PublishFault::Conflict) => {
+                // Until the commit is found or known to be impossible: a duplicate is stored somewhere.
+                doubtful = true;
                 match find(log, &record.subject, guard, commit).await {
                     Ok(Found::Ours(position)) => return Ok(position),
                     Ok(Found::Others) => return Err(AppendError::Conflict),
@@ -124,7 +128,8 @@ async fn last_look(
 enum Found {
     /// Our commit is stored here.
     Ours(Position),
-    /// The subject has moved beyond the guard without our commit, which can therefore never be stored any more.
+    /// The subject has moved beyond the guard without our commit, which can therefore never be stored any more; or it lost
+    /// the message of the guard.
     Others,
     /// The subject is where the guard says.
     Nothing,
@@ -136,12 +141,15 @@ async fn find(
     guard: Position,
     commit: CommitId,
 ) -> Result<Found, ReadFault> {
-    let Some(last) = log.leader_last(subject).await? else {
-        return Ok(Found::Nothing);
+    let last = log.leader_last(subject).await?;
+    let position = last.as_ref().map_or(Position::START, |last| last.position);
+    let Some(last) = last.filter(|_| position > guard) else {
+        return Ok(if position == guard {
+            Found::Nothing
+        } else {
+            Found::Others
+        });
     };
-    if last.position <= guard {
-        return Ok(Found::Nothing);
-    }
     let ours = |payload: &[u8]| commit_id(payload).is_ok_and(|id| id == commit);
     if ours(&last.payload) {
         return Ok(Found::Ours(last.position));
@@ -171,3 +179,6 @@ async fn find(
     }
     Ok(Found::Others)
 }
+
+#[cfg(test)]
+mod tests;
