@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nogfso_kernel::Aggregate;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::{Loaded, WAITING_COMMANDS_MAX};
 
@@ -12,8 +13,26 @@ use super::{Loaded, WAITING_COMMANDS_MAX};
 pub(super) struct Slot<A: Aggregate> {
     /// How many commands may still queue up.
     pub(super) queue: Semaphore,
-    /// The newest known fold; absent until it is first loaded, and after a doubt.
-    pub(super) loaded: tokio::sync::Mutex<Option<Loaded<A>>>,
+    /// What is known of it.
+    pub(super) kept: tokio::sync::Mutex<Kept<A>>,
+}
+
+/// The newest known fold. It stays when a call fails or is cancelled: at worst it is stale, and it is what a history that
+/// changed behind its back is noticed by.
+pub(super) struct Kept<A: Aggregate> {
+    /// The fold; of nothing until it is first loaded.
+    pub(super) loaded: Loaded<A>,
+    /// When it was last seen to be part of the journal's history; absent after an error or a cancelled call.
+    pub(super) seen: Option<Instant>,
+}
+
+impl<A: Aggregate> Kept<A> {
+    pub(super) fn now(loaded: Loaded<A>) -> Self {
+        Self {
+            loaded,
+            seen: Some(Instant::now()),
+        }
+    }
 }
 
 pub(super) struct Cache<A: Aggregate> {
@@ -45,7 +64,10 @@ impl<A: Aggregate> Cache<A> {
         }
         let slot = Arc::new(Slot {
             queue: Semaphore::new(WAITING_COMMANDS_MAX),
-            loaded: tokio::sync::Mutex::new(None),
+            kept: tokio::sync::Mutex::new(Kept {
+                loaded: Loaded::default(),
+                seen: None,
+            }),
         });
         slots.insert(subject.to_owned(), Arc::clone(&slot));
         slot

@@ -1,18 +1,25 @@
 //! Carrying out a command: decide, append, and decide again when others were first.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nogfso_kernel::{Aggregate, CommitId, EventId, Expected, Position, Vid};
+use tokio::time::Instant;
 
-use super::cache::Slot;
+use super::cache::{Kept, Slot};
 use super::load::extended;
-use super::{By, ExecuteError, Loaded, Outcome, Store};
+use super::{By, ExecuteError, LoadError, Loaded, Outcome, Store};
 use crate::append::{AppendError, append};
 use crate::envelope::{Commit, ENVELOPE_VERSION, Envelope, StoredEvent};
 use crate::log::Record;
 
 /// How often a command is decided in all before the caller hears that the aggregate is busy.
-const DECISIONS_MAX: u32 = 16;
+pub(super) const DECISIONS_MAX: u32 = 16;
+
+/// How long a fold is decided upon without asking whether the journal still has its last commit. A server that was set up
+/// from an old copy gives positions again, so that the guard alone would let a commit through that continues what is lost;
+/// nothing restores a server and fills it up to the same position within this time.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The header that names the decision, for tools.
 const COMMIT_HEADER: &str = "Nogfso-Commit";
@@ -46,22 +53,51 @@ impl<A: Aggregate> Store<A> {
     ) -> Result<Outcome<A>, ExecuteError<A>> {
         let slot: Arc<Slot<A>> = self.cache.slot(subject);
         let _place = slot.queue.try_acquire().map_err(|_| ExecuteError::Busy)?;
-        let mut cached = slot.loaded.lock().await;
-        // Taken out while in doubt, so that an error or a cancelled call leaves nothing half true behind.
-        let mut loaded = match cached.take() {
-            Some(loaded) if loaded.position() >= by.at_least => loaded,
-            stale => self.refreshed(subject, stale, by.at_least).await?,
-        };
+        let mut kept = slot.kept.lock().await;
+        // Until this call ends well the next one starts by looking at the leader.
+        let seen = kept.seen.take();
+        let mut loaded = self.start(subject, kept.loaded.clone(), seen, by).await?;
         for _ in 0..DECISIONS_MAX {
             match self.try_once(subject, command, by, loaded).await? {
                 Tried::Done(outcome) => {
-                    *cached = Some(outcome.after.clone());
+                    *kept = Kept::now(outcome.after.clone());
                     return Ok(outcome);
                 }
                 Tried::Again(newer) => loaded = newer,
             }
         }
         Err(ExecuteError::Busy)
+    }
+
+    /// The fold to decide upon first. One that was lately seen in the journal is taken as it is: if it is stale, that shows
+    /// when the events are appended or the answer is checked.
+    async fn start(
+        &self,
+        subject: &str,
+        loaded: Loaded<A>,
+        seen: Option<Instant>,
+        by: &By,
+    ) -> Result<Loaded<A>, LoadError> {
+        let is_fresh = seen.is_some_and(|seen| seen.elapsed() < LOOK_AGAIN_AFTER);
+        let loaded = if by.expected == Expected::NoVc {
+            // Only what is appended from now on is a lost race.
+            self.newer_at_leader(subject, &loaded)
+                .await?
+                .unwrap_or(loaded)
+        } else if is_fresh {
+            loaded
+        } else if loaded.last.is_none() {
+            return self.refreshed(subject, loaded, by.at_least).await;
+        } else {
+            self.newer_at_leader(subject, &loaded)
+                .await?
+                .unwrap_or(loaded)
+        };
+        if loaded.position() >= by.at_least {
+            Ok(loaded)
+        } else {
+            self.refreshed(subject, loaded, by.at_least).await
+        }
     }
 
     async fn try_once(
@@ -113,14 +149,13 @@ impl<A: Aggregate> Store<A> {
         };
         let appended = commit.recorded();
         // Folding first: what cannot be applied must never be stored.
-        extended::<A>(
-            subject,
-            loaded.clone(),
-            Commit {
-                position: loaded.position(),
-                ..commit.clone()
-            },
-        )?;
+        let tried = Commit {
+            position: loaded.position(),
+            ..commit.clone()
+        };
+        extended::<A>(subject, loaded.clone(), tried).map_err(|error| ExecuteError::Rejected {
+            reason: format!("the decision cannot be folded: {error}"),
+        })?;
         let record = record(subject, payload, &commit.envelope, loaded.position());
         match append(self.log.as_ref(), &record, commit.envelope.commit).await {
             Ok(position) => {
@@ -128,12 +163,13 @@ impl<A: Aggregate> Store<A> {
                 Ok(Tried::Done(Outcome { after, appended }))
             }
             Err(AppendError::Conflict) => {
-                let stored = loaded.vid;
-                let least = Position(loaded.position().0 + 1);
-                let newer = self.refreshed(subject, Some(loaded), least).await?;
+                let newer = self.newer_at_leader(subject, &loaded).await?;
+                let newer = newer.unwrap_or_else(|| loaded.clone());
                 match by.expected {
+                    // A commit without events moves the guard and leaves the version: nobody won a race.
+                    _ if newer.vid == loaded.vid => Ok(Tried::Again(newer)),
                     Expected::RetryNoVc => Ok(Tried::Again(newer)),
-                    Expected::NoVc => Err(conflict(newer.vid, stored)),
+                    Expected::NoVc => Err(conflict(newer.vid, loaded.vid)),
                     Expected::Exactly(expected) => Err(conflict(newer.vid, expected)),
                 }
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use nogfso_kernel::{Aggregate, Position, fold_events};
 use tokio::time::{Instant, sleep};
 
+use super::cache::Kept;
 use super::{LoadError, Loaded, Store};
 use crate::envelope::{Commit, EnvelopeError, Previous};
 use crate::log::{READ_MESSAGES_MAX, Stored};
@@ -23,10 +24,13 @@ impl<A: Aggregate> Store<A> {
     /// See [`LoadError`].
     pub async fn load(&self, subject: &str, at_least: Position) -> Result<Loaded<A>, LoadError> {
         let slot = self.cache.slot(subject);
-        let mut cached = slot.loaded.lock().await;
-        let refreshed = self.refreshed(subject, cached.take(), at_least).await?;
-        *cached = Some(refreshed.clone());
-        Ok(refreshed)
+        let mut kept = slot.kept.lock().await;
+        kept.seen = None;
+        let loaded = self
+            .refreshed(subject, kept.loaded.clone(), at_least)
+            .await?;
+        *kept = Kept::now(loaded.clone());
+        Ok(loaded)
     }
 
     /// The commits of `subject` after `after`, oldest first; at most [`READ_MESSAGES_MAX`], of which each is verified alone.
@@ -46,38 +50,73 @@ impl<A: Aggregate> Store<A> {
             .collect()
     }
 
-    /// Brings a fold up to date. A fold that turns out to contradict the journal is not returned.
+    /// Brings a fold up to date, after making sure that the journal still has the last commit of it.
     pub(super) async fn refreshed(
         &self,
         subject: &str,
-        cached: Option<Loaded<A>>,
+        mut loaded: Loaded<A>,
         at_least: Position,
     ) -> Result<Loaded<A>, LoadError> {
-        let mut loaded = cached.unwrap_or_default();
         let deadline = Instant::now() + BEHIND_PATIENCE;
         loop {
-            let page = self.log.read(subject, loaded.position()).await?;
-            let full = page.len() >= READ_MESSAGES_MAX;
+            // The known commit is read again: that costs no round trip, and shows whether its place was given to another.
+            let overlap = Position(loaded.position().0.saturating_sub(1));
+            let page = self.log.read(subject, overlap).await?;
             for stored in &page {
-                loaded = extended::<A>(subject, loaded, decode::<A>(subject, stored)?)?;
+                let commit = decode::<A>(subject, stored)?;
+                if commit.position == loaded.position() {
+                    same_commit(subject, &loaded, &commit)?;
+                } else {
+                    loaded = extended::<A>(subject, loaded, commit)?;
+                }
             }
-            if full {
+            if page.len() >= READ_MESSAGES_MAX {
                 continue;
             }
-            if loaded.position() >= at_least {
+            let is_lagging = page.is_empty()
+                && loaded.last.is_some()
+                && self.leader_ahead(subject, &loaded).await?.is_some();
+            if loaded.position() >= at_least && !is_lagging {
                 return Ok(loaded);
             }
             if Instant::now() >= deadline {
                 return Err(LoadError::Behind {
                     subject: subject.to_owned(),
-                    wanted: at_least,
+                    wanted: at_least.max(loaded.position()),
                 });
             }
             sleep(BEHIND_PAUSE).await;
         }
     }
 
-    /// Whether the leader knows of nothing newer than `loaded`; if it does, a fold that contains it.
+    /// The leader's last position, if it has something newer than `loaded`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the leader does not have the last commit of `loaded` any more.
+    async fn leader_ahead(
+        &self,
+        subject: &str,
+        loaded: &Loaded<A>,
+    ) -> Result<Option<Position>, LoadError> {
+        let Some(stored) = self.log.leader_last(subject).await? else {
+            return match loaded.last {
+                Some(_) => Err(changed(subject, loaded.last, "the leader has nothing")),
+                None => Ok(None),
+            };
+        };
+        if stored.position < loaded.position() {
+            let found = format!("the leader's last commit is {}", stored.position);
+            return Err(changed(subject, loaded.last, &found));
+        }
+        if stored.position == loaded.position() {
+            same_commit(subject, loaded, &decode::<A>(subject, &stored)?)?;
+            return Ok(None);
+        }
+        Ok(Some(stored.position))
+    }
+
+    /// A fold with everything that the leader has, if it has more than `loaded`.
     ///
     /// # Errors
     ///
@@ -87,31 +126,27 @@ impl<A: Aggregate> Store<A> {
         subject: &str,
         loaded: &Loaded<A>,
     ) -> Result<Option<Loaded<A>>, LoadError> {
-        let last = self.log.leader_last(subject).await?;
-        let position = last.as_ref().map_or(Position::START, |last| last.position);
-        if position < loaded.position() {
-            return Err(changed(
-                subject,
-                loaded.last,
-                &format!("the leader's last commit is {position}"),
-            ));
+        match self.leader_ahead(subject, loaded).await? {
+            None => Ok(None),
+            Some(position) => self
+                .refreshed(subject, loaded.clone(), position)
+                .await
+                .map(Some),
         }
-        if position == loaded.position() {
-            if let (Some(stored), Some(known)) = (&last, &loaded.last) {
-                let found = decode::<A>(subject, stored)?.as_previous();
-                if found != *known {
-                    return Err(changed(
-                        subject,
-                        loaded.last,
-                        &format!("the leader has {}", found.commit),
-                    ));
-                }
-            }
-            return Ok(None);
-        }
-        self.refreshed(subject, Some(loaded.clone()), position)
-            .await
-            .map(Some)
+    }
+}
+
+/// Makes sure that `commit` is the last one of `loaded`.
+fn same_commit<A: Aggregate>(
+    subject: &str,
+    loaded: &Loaded<A>,
+    commit: &Commit<A::Event>,
+) -> Result<(), LoadError> {
+    if loaded.last == Some(commit.as_previous()) {
+        Ok(())
+    } else {
+        let found = format!("{} is there", commit.envelope.commit);
+        Err(changed(subject, loaded.last, &found))
     }
 }
 
