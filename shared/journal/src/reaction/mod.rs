@@ -4,6 +4,7 @@
 //! delivery is acknowledged after the resulting commits are stored. What fails for the moment comes back with growing
 //! delay, then by an alarm; what cannot be processed is parked for the operator and passed over until it is retried.
 
+mod lanes;
 mod parked;
 mod runner;
 
@@ -99,7 +100,8 @@ pub trait Reaction: Send + Sync + 'static {
 
     /// Does what the state of the aggregate asks for, and nothing if it asks for nothing.
     ///
-    /// Returns the position of the state that it acted upon; wakes up to there need no further look.
+    /// Returns the position of the state that it acted upon, never one of a commit that it made itself: others may have come
+    /// between. Wakes up to there need no further look.
     ///
     /// # Errors
     ///

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use nogfso_kernel::Position;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -171,7 +172,37 @@ impl Parked {
         .await
     }
 
-    /// Removes an entry, because a try succeeded or the operator skips it. Harmless if there is none.
+    /// Removes the entry of an aggregate after a look at its state at `position`. One that another instance made during that
+    /// look at a later state stays, since that state was acknowledged without having been processed.
+    pub(super) async fn remove_up_to(
+        &self,
+        reaction: &str,
+        subject: &str,
+        position: Position,
+    ) -> Result<(), ReactError> {
+        let key = parked_subject(reaction, subject, None);
+        if !self.lock().contains_key(&key) {
+            return Ok(());
+        }
+        let last = self.log.leader_last(&key).await;
+        if let Some(stored) = last.map_err(ReactError::transient)? {
+            self.take_in(&stored);
+            let is_later = |entry: &ParkedEntry| !entry.retry && entry.position > position.0;
+            if self.lock().get(&key).is_some_and(is_later) {
+                return Ok(());
+            }
+            let keep_from = Position(stored.position.0 + 1);
+            self.log
+                .purge(&key, Some(keep_from))
+                .await
+                .map_err(ReactError::transient)?;
+        }
+        self.lock().remove(&key);
+        Ok(())
+    }
+
+    /// Removes an entry, because a try succeeded or the operator skips it. Harmless if there is none; one that this table
+    /// does not know of yet stays.
     ///
     /// # Errors
     ///

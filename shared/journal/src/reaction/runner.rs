@@ -5,21 +5,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use nogfso_kernel::Position;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::lanes::{Admitted, Batch, Lanes, Woken};
 use super::{JOURNAL_PREFIX, Parked, ReactError, Reaction, Wake};
 use crate::Environment;
-use crate::log::{Consumer, ConsumerSpec, Delivery, Log, Record, Schedule};
+use crate::log::{Consumer, ConsumerSpec, Delivery, Log, ReadFault, Record, Schedule};
 
 /// The stream of alarms.
 pub const TIMER_STREAM: &str = "FSO_TIMER";
 /// The prefix of alarms that went off; the reaction and the aggregate follow.
 pub const ALARM_PREFIX: &str = "fso.alarm.";
 const TIMER_PREFIX: &str = "fso.timer.";
+/// What ends the subject of an alarm for another try, so that it replaces none that the reaction set.
+const RETRY_TOKEN: &str = "retry";
 const PULL_PATIENCE: Duration = Duration::from_secs(5);
 const PULL_AGAIN_PAUSE: Duration = Duration::from_millis(500);
 /// The delays of the first tries, about a minute in all; then an alarm takes over.
@@ -28,6 +31,13 @@ const ALARM_DELAY_MS: u64 = 60_000;
 const NEWER_DELAY: Duration = Duration::from_secs(60);
 /// How many aggregates the runner remembers as looked at.
 const SEEN_AGGREGATES_MAX: usize = 10_000;
+/// How long a look counts. Not for ever, because a server that was set up from an old copy gives positions again.
+const SEEN_FOR: Duration = Duration::from_secs(60);
+/// How many deliveries of a consumer may be unanswered, at all instances together. At the bound it stalls.
+pub(super) const PENDING_DELIVERIES_MAX: u32 = 1_000;
+/// How many deliveries one instance leaves unanswered for a while. They count as pending, so what fails beyond this waits
+/// for an alarm at once: many failing aggregates must not stall the others.
+const PUT_OFF_DELIVERIES_MAX: usize = 100;
 
 /// How a reaction is run.
 #[derive(Debug, Clone)]
@@ -38,7 +48,7 @@ pub struct Settings {
     pub filters: Vec<String>,
     /// How long one look at an aggregate may take before it is given to another instance.
     pub ack_wait: Duration,
-    /// How many aggregates are looked at at a time.
+    /// How many aggregates each of the two consumers, wakes and alarms, has looked at at a time; at least 1.
     pub concurrent_max: usize,
 }
 
@@ -53,6 +63,15 @@ pub fn alarm_record(reaction: &str, subject: &str, at_ms: u64) -> Record {
         }),
         subject: format!("{TIMER_PREFIX}{reaction}.{aggregate}"),
         ..wake_record(reaction, subject)
+    }
+}
+
+/// An alarm for another try; apart from those that the reaction sets itself.
+fn retry_record(reaction: &str, subject: &str, at_ms: u64) -> Record {
+    let alarm = alarm_record(reaction, subject, at_ms);
+    Record {
+        subject: format!("{}.{RETRY_TOKEN}", alarm.subject),
+        ..alarm
     }
 }
 
@@ -75,15 +94,17 @@ struct Runner {
     environment: Environment,
     parked: Parked,
     reaction: Arc<dyn Reaction>,
-    seen: Mutex<HashMap<String, Position>>,
-    lanes: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    seen: Mutex<HashMap<String, (Position, Instant)>>,
+    lanes: Lanes,
+    /// Until when deliveries are put off.
+    put_off: Mutex<Vec<Instant>>,
 }
 
-/// Runs `reaction` until `stop`, then finishes what is in hand.
+/// Runs `reaction` until `stop`, then finishes what is in hand. A panic of the reaction is one of the caller.
 ///
 /// # Errors
 ///
-/// Fails if its consumers cannot be opened.
+/// Fails if its consumers cannot be opened, or if the journal refuses to deliver; what is in hand is finished before.
 pub async fn run(
     log: Arc<dyn Log>,
     environment: Environment,
@@ -91,16 +112,14 @@ pub async fn run(
     reaction: Arc<dyn Reaction>,
     settings: Settings,
     stop: CancellationToken,
-) -> Result<(), crate::log::ReadFault> {
+) -> Result<(), ReadFault> {
     let name = reaction.name();
     let spec = ConsumerSpec {
         stream: settings.stream,
         durable: name.to_owned(),
         filters: settings.filters,
         ack_wait: settings.ack_wait,
-        pending_max: u32::try_from(settings.concurrent_max * 2)
-            .unwrap_or(u32::MAX)
-            .max(64),
+        pending_max: PENDING_DELIVERIES_MAX,
     };
     let alarms = ConsumerSpec {
         stream: TIMER_STREAM,
@@ -116,13 +135,17 @@ pub async fn run(
         parked,
         reaction,
         seen: Mutex::default(),
-        lanes: Mutex::default(),
+        lanes: Lanes::default(),
+        put_off: Mutex::default(),
     };
-    tokio::join!(
-        runner.pump(wakes, settings.concurrent_max, &stop),
-        runner.pump(alarms, settings.concurrent_max, &stop)
+    let concurrent_max = settings.concurrent_max.max(1);
+    // A child, so that one pump that cannot go on stops the other.
+    let stop = stop.child_token();
+    let (wakes, alarms) = tokio::join!(
+        runner.pump(wakes, concurrent_max, &stop),
+        runner.pump(alarms, concurrent_max, &stop)
     );
-    Ok(())
+    wakes.and(alarms)
 }
 
 impl Runner {
@@ -131,39 +154,102 @@ impl Runner {
         consumer: Arc<dyn Consumer>,
         concurrent_max: usize,
         stop: &CancellationToken,
-    ) {
-        let mut in_hand = FuturesUnordered::new();
+    ) -> Result<(), ReadFault> {
+        let mut in_hand: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
+        let mut pull: Option<BoxFuture<'_, Result<Vec<Delivery>, ReadFault>>> = None;
+        let mut ended = Ok(());
         loop {
             let free = concurrent_max.saturating_sub(in_hand.len());
-            let pull = async {
-                if free == 0 {
-                    return std::future::pending().await;
+            if pull.is_none() && free > 0 {
+                pull = Some(self.pull(&*consumer, free).boxed());
+            }
+            // A pull that was begun is never dropped before the stop: what the server sent in answer would be lost until
+            // the end of its ack wait.
+            let pulled = async {
+                match &mut pull {
+                    Some(pull) => pull.await,
+                    None => std::future::pending().await,
                 }
-                consumer.pull(free, PULL_PATIENCE).await
             };
-            tokio::select! {
+            let pulled = tokio::select! {
                 () = stop.cancelled() => break,
-                Some(()) = in_hand.next(), if !in_hand.is_empty() => {}
-                pulled = pull => match pulled {
-                    Ok(deliveries) => in_hand.extend(deliveries.into_iter().map(|one| self.handle(one))),
-                    Err(fault) => {
-                        tracing::warn!(reaction = self.reaction.name(), %fault, "cannot pull");
-                        sleep(PULL_AGAIN_PAUSE).await;
-                    }
+                Some(()) = in_hand.next(), if !in_hand.is_empty() => continue,
+                pulled = pulled => pulled,
+            };
+            pull = None;
+            match pulled {
+                Ok(deliveries) => {
+                    in_hand.extend(deliveries.into_iter().filter_map(|one| self.admit(one)));
+                }
+                Err(fault) => {
+                    tracing::error!(reaction = self.reaction.name(), %fault, "cannot go on");
+                    ended = Err(fault);
+                    stop.cancel();
                 }
             }
         }
+        drop(pull);
         while in_hand.next().await.is_some() {}
+        ended
     }
 
-    async fn handle(&self, delivery: Delivery) {
+    /// Takes what is there. Comes back with nothing after a fault that may pass.
+    async fn pull(
+        &self,
+        consumer: &dyn Consumer,
+        count: usize,
+    ) -> Result<Vec<Delivery>, ReadFault> {
+        match consumer.pull(count, PULL_PATIENCE).await {
+            Err(fault @ ReadFault::Unavailable { .. }) => {
+                tracing::warn!(reaction = self.reaction.name(), %fault, "cannot pull");
+                sleep(PULL_AGAIN_PAUSE).await;
+                Ok(vec![])
+            }
+            answered => answered,
+        }
+    }
+
+    /// What is to be done about a delivery now, if anything.
+    fn admit(&self, delivery: Delivery) -> Option<BoxFuture<'_, ()>> {
         let wake = self.wake(&delivery);
-        let lane = self.lane(&wake.subject);
-        let answer = {
-            let _turn = lane.lock().await;
-            self.react(&wake).await
-        };
-        let answered = match answer {
+        match self.lanes.admit(Woken { wake, delivery }) {
+            Admitted::Turn(batch) => Some(self.take_turns(batch).boxed()),
+            // What waits has the later one to stand for it.
+            Admitted::Waits(covered) => covered.map(|woken| self.acknowledge(woken).boxed()),
+        }
+    }
+
+    async fn take_turns(&self, first: Batch) {
+        let mut next = Some(first);
+        while let Some(Batch { commit, alarm }) = next {
+            let both = commit.iter().chain(&alarm);
+            let Some(subject) = both.map(|woken| woken.wake.subject.clone()).next() else {
+                return;
+            };
+            let (seen, unseen): (Option<Woken>, Option<Woken>) = match commit {
+                Some(commit) if self.has_seen(&commit.wake) => (Some(commit), None),
+                commit => (None, commit),
+            };
+            if let Some(seen) = seen {
+                self.acknowledge(seen).await;
+            }
+            // Either stands for both, as long as the wake has not been seen.
+            let (carrier, covered) = match (unseen, alarm) {
+                (Some(commit), alarm) => (Some(commit), alarm),
+                (None, alarm) => (alarm, None),
+            };
+            if let Some(carrier) = carrier {
+                self.look(carrier).await;
+            }
+            if let Some(covered) = covered {
+                self.acknowledge(covered).await;
+            }
+            next = self.lanes.next(&subject);
+        }
+    }
+
+    async fn look(&self, Woken { wake, delivery }: Woken) {
+        let answered = match self.react(&wake).await {
             Ok(()) => delivery.acker.ack().await,
             Err(ReactError::Newer { reason }) => {
                 tracing::warn!(
@@ -172,24 +258,41 @@ impl Runner {
                     reason,
                     "waits for an upgrade"
                 );
-                delivery.acker.nak(NEWER_DELAY).await
+                self.put_off(&delivery, &wake, Some(NEWER_DELAY)).await
             }
             Err(ReactError::Transient { reason } | ReactError::Permanent { reason }) => {
-                self.later(&delivery, &wake, &reason).await
+                let tries = delivery.delivered.saturating_sub(1);
+                tracing::info!(
+                    reaction = self.reaction.name(),
+                    subject = wake.subject,
+                    reason,
+                    tries,
+                    "tries again later"
+                );
+                let delay_ms = usize::try_from(tries)
+                    .ok()
+                    .and_then(|tries| NAK_DELAYS_MS.get(tries));
+                let delay = delay_ms.map(|delay_ms| Duration::from_millis(*delay_ms));
+                self.put_off(&delivery, &wake, delay).await
             }
         };
+        self.note_unanswered(answered);
+    }
+
+    async fn acknowledge(&self, woken: Woken) {
+        self.note_unanswered(woken.delivery.acker.ack().await);
+    }
+
+    fn note_unanswered(&self, answered: Result<(), ReadFault>) {
         if let Err(fault) = answered {
             // Not answered means delivered again, which is harmless.
             tracing::debug!(reaction = self.reaction.name(), %fault, "a delivery was not answered");
         }
     }
 
-    /// Looks at the aggregate, unless a look at this or a later state has been taken. Parks what fails for good.
+    /// Looks at the aggregate, unless it is parked. Parks what fails for good.
     async fn react(&self, wake: &Wake) -> Result<(), ReactError> {
         let name = self.reaction.name();
-        if wake.position > Position::START && self.has_seen(wake) {
-            return Ok(());
-        }
         if self
             .parked
             .is_passed_over(name, &wake.subject, None)
@@ -199,8 +302,11 @@ impl Runner {
         }
         match self.reaction.react(wake).await {
             Ok(position) => {
-                self.parked.remove(name, &wake.subject, None).await?;
-                self.note_seen(&wake.subject, position.max(wake.position));
+                let position = position.max(wake.position);
+                self.parked
+                    .remove_up_to(name, &wake.subject, position)
+                    .await?;
+                self.note_seen(&wake.subject, position);
                 Ok(())
             }
             Err(ReactError::Permanent { reason }) => {
@@ -214,28 +320,23 @@ impl Runner {
         }
     }
 
-    async fn later(
+    /// Lets a delivery come again after `delay`, or by an alarm: if there is no delay, or if too many wait already.
+    async fn put_off(
         &self,
         delivery: &Delivery,
         wake: &Wake,
-        reason: &str,
-    ) -> Result<(), crate::log::ReadFault> {
-        let name = self.reaction.name();
-        let tries = usize::try_from(delivery.delivered.saturating_sub(1)).unwrap_or(usize::MAX);
-        tracing::info!(
-            reaction = name,
-            subject = wake.subject,
-            reason,
-            tries,
-            "tries again later"
-        );
-        if let Some(delay_ms) = NAK_DELAYS_MS.get(tries) {
-            return delivery.acker.nak(Duration::from_millis(*delay_ms)).await;
+        delay: Option<Duration>,
+    ) -> Result<(), ReadFault> {
+        if let Some(delay) = delay
+            && self.may_put_off(delay)
+        {
+            return delivery.acker.nak(delay).await;
         }
+        let name = self.reaction.name();
         let at_ms = self.environment.now_ms() + ALARM_DELAY_MS;
         match self
             .log
-            .publish(&alarm_record(name, &wake.subject, at_ms))
+            .publish(&retry_record(name, &wake.subject, at_ms))
             .await
         {
             Ok(_) => delivery.acker.ack().await,
@@ -247,6 +348,17 @@ impl Runner {
                     .await
             }
         }
+    }
+
+    fn may_put_off(&self, delay: Duration) -> bool {
+        let now = Instant::now();
+        let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+        put_off.retain(|until| *until > now);
+        let may = put_off.len() < PUT_OFF_DELIVERIES_MAX;
+        if may {
+            put_off.push(now + delay);
+        }
+        may
     }
 
     fn wake(&self, delivery: &Delivery) -> Wake {
@@ -263,18 +375,10 @@ impl Runner {
         }
     }
 
-    fn lane(&self, subject: &str) -> Arc<tokio::sync::Mutex<()>> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if lanes.len() >= SEEN_AGGREGATES_MAX {
-            lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
-        }
-        Arc::clone(lanes.entry(subject.to_owned()).or_default())
-    }
-
     fn has_seen(&self, wake: &Wake) -> bool {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(&wake.subject)
-            .is_some_and(|position| *position >= wake.position)
+            .is_some_and(|(position, at)| *position >= wake.position && at.elapsed() < SEEN_FOR)
     }
 
     fn note_seen(&self, subject: &str, position: Position) {
@@ -282,6 +386,6 @@ impl Runner {
         if seen.len() >= SEEN_AGGREGATES_MAX {
             seen.clear();
         }
-        seen.insert(subject.to_owned(), position);
+        seen.insert(subject.to_owned(), (position, Instant::now()));
     }
 }
