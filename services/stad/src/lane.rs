@@ -1,0 +1,300 @@
+//! The lane `main` of this host: how a lane is claimed, and how its requests are worked on.
+//!
+//! Each request is decided on what the repo is at that moment, not on what it was when it was asked. Claims and locks are
+//! the matter of the crate `claims`, what is done on disk that of [`operation`].
+
+use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nogfso_bus::Bus;
+use nogfso_claims::rules::{ClaimView, View};
+use nogfso_claims::{Claiming, Held, HoldError, Host as ClaimHost};
+use nogfso_contract::progress::{PROGRESS_EVERY_MS, ProgressPhase};
+use nogfso_contract::subjects::{self, Named};
+use nogfso_domain::repo::{KnownRepo, Repo};
+use nogfso_domain::work::{
+    Phase, Request, Work, WorkCommand, WorkEvent, WorkLane, WorkRefusal, WorkResult, is_trigger,
+};
+use nogfso_ids::{Host, Instance, RegistryName, RepoId, RequestId};
+use nogfso_journal::{LoadError, Store};
+use nogfso_kernel::{Position, Recorded};
+use nogfso_shadow::Moment;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::operation::{self, Job, Means, Meter, Ran};
+use crate::progress::Telling;
+
+const LOAD_AGAIN_PAUSE: Duration = Duration::from_millis(500);
+/// How many results wait to be appended; more than there can be tasks.
+const UNTOLD_RESULTS_MAX: usize = 1_024;
+
+type Stopped = HoldError<WorkLane>;
+
+/// Works on the requests of one host.
+pub(crate) struct Lane {
+    pub(crate) host: Host,
+    pub(crate) instance: Instance,
+    pub(crate) means: Means,
+    pub(crate) repos: Store<Repo>,
+    pub(crate) bus: Arc<dyn Bus>,
+    /// Results that were reached and could not be appended before the holder had to pause.
+    pub(crate) untold: Mutex<HashMap<(RequestId, u64), WorkResult>>,
+}
+
+/// Raises the cancel flag when it is dropped, so that a thread does not work on for a task that is gone.
+struct RaiseOnDrop(Arc<AtomicBool>);
+
+impl Drop for RaiseOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl ClaimHost for Lane {
+    type Aggregate = WorkLane;
+
+    fn view(&self, work: &Work, now_ms: u64) -> View {
+        View {
+            claim: work.claim.as_ref().map(|claim| ClaimView {
+                epoch: claim.epoch,
+                instance: claim.instance.to_string(),
+                lease: claim.lease,
+            }),
+            newest_trigger: work.newest_trigger,
+            due: work.due(now_ms).next().is_some(),
+        }
+    }
+
+    fn is_trigger(&self, recorded: &Recorded<WorkEvent>) -> bool {
+        is_trigger(recorded)
+    }
+
+    fn claim(&self, claiming: Claiming) -> WorkCommand {
+        WorkCommand::Claim {
+            instance: self.instance.clone(),
+            lease: claiming.lease,
+            above: claiming.above,
+        }
+    }
+
+    fn release(&self, epoch: u64) -> WorkCommand {
+        WorkCommand::Release { epoch }
+    }
+
+    fn has_moved_on(&self, refusal: &WorkRefusal) -> bool {
+        matches!(refusal, WorkRefusal::EpochMoved { .. })
+    }
+
+    async fn work(&self, held: &Held<Self>) -> Result<(), Stopped> {
+        let Some(Named::Work(registry, _, _, repo)) = subjects::parse(held.subject()) else {
+            return Err(HoldError::Failed {
+                reason: "the subject names no work".to_owned(),
+            });
+        };
+        let due = held.state().due(held.now_ms()).next().cloned();
+        let Some(request) = due else {
+            return Ok(());
+        };
+        let id = request.request;
+        let epoch = held.epoch();
+        held.append(&WorkCommand::Start { request: id, epoch })
+            .await?;
+        // The start may have been its end: a crash loop, or a cancellation that nobody else heard.
+        let result = match phase(held, id) {
+            Some(Phase::Cancelling { epoch: by }) if by == epoch => WorkResult::Cancelled {},
+            Some(Phase::Started { epoch: by }) if by == epoch => {
+                match self.take_untold(id, epoch) {
+                    Some(result) => result,
+                    None => self.run(held, &registry, repo, request).await?,
+                }
+            }
+            Some(_) | None => return Ok(()),
+        };
+        self.keep_untold(id, epoch, &result);
+        held.append(&WorkCommand::Finish {
+            request: id,
+            epoch,
+            result,
+        })
+        .await?;
+        self.take_untold(id, epoch);
+        Ok(())
+    }
+}
+
+impl Lane {
+    async fn run(
+        &self,
+        held: &Held<Self>,
+        registry: &RegistryName,
+        repo: RepoId,
+        request: Request,
+    ) -> Result<WorkResult, Stopped> {
+        let subject = subjects::repo(registry, repo);
+        let known = self.known_repo(held, &subject, request.request).await?;
+        let Some(known) = known else {
+            return Ok(if is_cancelling(held, request.request) {
+                WorkResult::Cancelled {}
+            } else {
+                refused("the repo is not known")
+            });
+        };
+        if known.file_host != self.host {
+            return Ok(refused(&format!("the repo is on host {}", known.file_host)));
+        }
+        let telling = Telling {
+            bus: Arc::clone(&self.bus),
+            subject: subjects::progress(registry, &self.host, repo),
+            repo,
+            request: request.request,
+            operation: request.order.operation(),
+            instance: self.instance.clone(),
+            started_ms: held.now_ms(),
+        };
+        let job = Job {
+            means: self.means.clone(),
+            repo,
+            host_path: PathBuf::from(known.host_path.as_str()),
+            shadow_path: known.shadow_path().map(|path| PathBuf::from(path.as_str())),
+            tracking: known.subdir_tracking,
+            now: Moment {
+                unix_s: i64::try_from(held.now_ms() / 1000).unwrap_or(i64::MAX),
+                offset_s: 0,
+            },
+            request,
+        };
+        self.on_a_thread(held, job, &telling).await
+    }
+
+    /// Runs the job on a thread that keeps the lock, and breaks it off when it must or is cancelled.
+    async fn on_a_thread(
+        &self,
+        held: &Held<Self>,
+        job: Job,
+        telling: &Telling,
+    ) -> Result<WorkResult, Stopped> {
+        let request = job.request.request;
+        let cancel = Arc::new(AtomicBool::new(false));
+        let _raise = RaiseOnDrop(Arc::clone(&cancel));
+        let meter = Arc::new(Meter::default());
+        let mut news = held.news();
+        let Some(lock) = held.lock() else {
+            return Err(HoldError::Stopped);
+        };
+        let (flag, counts) = (Arc::clone(&cancel), Arc::clone(&meter));
+        let mut thread = tokio::task::spawn_blocking(move || {
+            let ran = operation::run(&job, &counts, &flag);
+            drop(lock);
+            ran
+        });
+        let mut ticks = interval(Duration::from_millis(PROGRESS_EVERY_MS));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let ended = loop {
+            if held.must_stop() || is_cancelling(held, request) {
+                cancel.store(true, Ordering::SeqCst);
+            }
+            tokio::select! {
+                ended = &mut thread => break ended,
+                () = news.changed() => {}
+                _ = ticks.tick() => {
+                    telling.tell(ProgressPhase::Running, &meter, held.now_ms()).await;
+                }
+            }
+        };
+        telling
+            .tell(ProgressPhase::Ended, &meter, held.now_ms())
+            .await;
+        match ended {
+            Ok(Ran::Ended(result)) => Ok(result),
+            Ok(Ran::BrokenOff) if is_cancelling(held, request) => Ok(WorkResult::Cancelled {}),
+            Ok(Ran::BrokenOff) => Err(HoldError::Stopped),
+            // A panic on the thread is one of the task: the claim is left, taken anew, and counted as a death.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(_) => Err(HoldError::Stopped),
+            },
+        }
+    }
+
+    /// The repo as the leader knows it; `None` if it does not exist, or if the request was cancelled before it was known.
+    ///
+    /// Asks again while the journal does not answer.
+    async fn known_repo(
+        &self,
+        held: &Held<Self>,
+        subject: &str,
+        request: RequestId,
+    ) -> Result<Option<Arc<KnownRepo>>, Stopped> {
+        let mut news = held.news();
+        loop {
+            if held.must_stop() {
+                return Err(HoldError::Stopped);
+            }
+            if is_cancelling(held, request) {
+                return Ok(None);
+            }
+            match self.load_repo(subject).await {
+                Ok(known) => return Ok(known),
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(subject, %error, "cannot load the repo yet");
+                }
+                Err(error) => {
+                    return Err(HoldError::Failed {
+                        reason: error.to_string(),
+                    });
+                }
+            }
+            tokio::select! {
+                () = sleep(LOAD_AGAIN_PAUSE) => {}
+                () = news.changed() => {}
+            }
+        }
+    }
+
+    async fn load_repo(&self, subject: &str) -> Result<Option<Arc<KnownRepo>>, LoadError> {
+        let last = self.repos.log().leader_last(subject).await?;
+        let least = last.map_or(Position::START, |last| last.position);
+        let loaded = self.repos.load(subject, least).await?;
+        Ok(match loaded.state {
+            Repo::Absent => None,
+            Repo::Known(known) => Some(known),
+        })
+    }
+
+    fn keep_untold(&self, request: RequestId, epoch: u64, result: &WorkResult) {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        if untold.len() >= UNTOLD_RESULTS_MAX {
+            // What is left over belongs to claims that were lost; it would only save a repetition.
+            untold.clear();
+        }
+        untold.insert((request, epoch), result.clone());
+    }
+
+    fn take_untold(&self, request: RequestId, epoch: u64) -> Option<WorkResult> {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        untold.remove(&(request, epoch))
+    }
+}
+
+fn phase(held: &Held<Lane>, request: RequestId) -> Option<Phase> {
+    held.state()
+        .request(request)
+        .map(|known| known.phase.clone())
+}
+
+fn is_cancelling(held: &Held<Lane>, request: RequestId) -> bool {
+    matches!(phase(held, request), Some(Phase::Cancelling { .. }))
+}
+
+fn refused(message: &str) -> WorkResult {
+    match operation::not_ready(message) {
+        Ran::Ended(result) => result,
+        Ran::BrokenOff => WorkResult::Cancelled {},
+    }
+}

@@ -1,0 +1,169 @@
+//! The worker of one file host.
+//!
+//! Decides whether a directory of its host may become a repo, and works off what is requested for the repos there, one
+//! worker per repo at a time. It follows the journal in everything else: which repos there are, and what is asked.
+
+mod adoption;
+pub mod config;
+mod lane;
+pub mod locks;
+mod operation;
+mod presence;
+mod progress;
+mod serve;
+pub mod wiring;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nogfso_bus::{Bus, BusError};
+use nogfso_claims::Claims;
+use nogfso_contract::presence::Presence;
+use nogfso_contract::subjects::{self, PRESENCE_WHO, WORK_STREAM};
+use nogfso_host::Tasks;
+use nogfso_ids::{Instance, Lane as LaneName, UnixMillis};
+use nogfso_journal::{Environment, Log, Store};
+
+pub use config::{SettingError, Settings};
+pub use presence::PresenceError;
+
+use adoption::Adoption;
+use lane::Lane;
+use locks::FileLocks;
+use operation::Means;
+use serve::Desk;
+
+const ACTOR: &str = "svc:stad";
+
+/// Why a worker does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is not what it may be.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// It may not join the workers that are there.
+    #[error(transparent)]
+    Presence(#[from] PresenceError),
+    /// The folder of locks cannot be made.
+    #[error("cannot make the folder of locks below `{}`", shadow_root.display())]
+    Locks {
+        /// The shadow root.
+        shadow_root: PathBuf,
+        /// How it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Its questions cannot be served.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+/// Starts a worker; returns its name when it takes work. It runs until `tasks` are stopped, and hands back what is in hand.
+///
+/// # Errors
+///
+/// See [`StartError`]. Nothing runs after an error.
+pub async fn start(
+    log: Arc<dyn Log>,
+    bus: Arc<dyn Bus>,
+    environment: Environment,
+    settings: Settings,
+    tasks: &Tasks,
+) -> Result<Instance, StartError> {
+    settings.check()?;
+    let instance = fresh_instance(&environment);
+    let shadow_root = PathBuf::from(settings.shadow_root.as_str());
+    let own = presence(&settings, &instance, environment.now_ms());
+    presence::join(bus.as_ref(), &own).await?;
+    let locks = FileLocks::open(&shadow_root).map_err(|source| StartError::Locks {
+        shadow_root: shadow_root.clone(),
+        source,
+    })?;
+    let lane = Lane {
+        host: settings.host.clone(),
+        instance: instance.clone(),
+        means: Means {
+            shadow_root: shadow_root.clone(),
+            trim_host_root: settings
+                .trim_host_root
+                .as_ref()
+                .map(|root| PathBuf::from(root.as_str())),
+            committer: settings.git_committer.clone(),
+            threads: settings.threads,
+        },
+        repos: Store::new(Arc::clone(&log), environment.clone()),
+        bus: Arc::clone(&bus),
+        untold: Default::default(),
+    };
+    let claims = Claims::new(
+        Arc::new(lane),
+        Arc::new(Store::new(log, environment)),
+        Arc::new(locks),
+        claim_settings(&settings, &instance),
+    );
+    let desk = Arc::new(Desk {
+        host: settings.host.clone(),
+        instance: instance.clone(),
+        adoption: Adoption {
+            prefixes: settings.prefixes.clone(),
+            limits: settings.limits(),
+            shadow_root,
+            threads: settings.threads,
+        },
+        claims: Arc::clone(&claims),
+    });
+    let requests = desk.open(bus.as_ref()).await?;
+    let questions = bus.subscribe(PRESENCE_WHO).await?;
+    let stop = tasks.stop();
+    let saying = presence::keep_saying(bus, own, Arc::clone(&claims), questions, stop.clone());
+    tasks.spawn("presence", saying);
+    tasks.spawn("questions", desk.run(requests, stop.clone()));
+    tasks.spawn_vital("lane main", claims.run(stop.clone()));
+    Ok(instance)
+}
+
+/// A name that no process had before.
+fn fresh_instance(environment: &Environment) -> Instance {
+    let ulid = environment.fresh().to_string().to_ascii_lowercase();
+    Instance::parse(&format!("stad-{ulid}")).expect("a ULID is letters and digits")
+}
+
+fn presence(settings: &Settings, instance: &Instance, now_ms: u64) -> Presence {
+    Presence {
+        host: settings.host.clone(),
+        instance: instance.clone(),
+        prefixes: settings.prefixes.clone(),
+        shadow_root: settings.shadow_root.clone(),
+        limits: settings.limits(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_ms: UnixMillis(now_ms),
+        slots: u32::try_from(settings.slots.get()).unwrap_or(u32::MAX),
+        busy: 0,
+        ready: true,
+    }
+}
+
+fn claim_settings(settings: &Settings, instance: &Instance) -> nogfso_claims::Settings {
+    let of_registry = |registry| {
+        format!(
+            "fso.ev.{registry}.work.{}.{}.*",
+            settings.host.token(),
+            LaneName::Main
+        )
+    };
+    let filters = if settings.registries.is_empty() {
+        vec![subjects::work_of_host(&settings.host, LaneName::Main)]
+    } else {
+        settings.registries.iter().map(of_registry).collect()
+    };
+    nogfso_claims::Settings {
+        stream: WORK_STREAM,
+        consumer: format!("stad-{}-main", settings.host.token()),
+        filters,
+        instance: instance.to_string(),
+        actor: ACTOR.to_owned(),
+        ack_wait: Duration::from_millis(settings.ack_wait_ms),
+        slots: settings.slots,
+    }
+}

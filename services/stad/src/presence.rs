@@ -1,0 +1,104 @@
+//! Says that this worker is there, and keeps out one whose settings differ from those of the workers present.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use nogfso_bus::{Bus, BusError, Message, Messages};
+use nogfso_claims::Claims;
+use nogfso_contract::presence::{PRESENCE_EVERY_MS, Presence};
+use nogfso_contract::subjects::{self, PRESENCE_WHO};
+use nogfso_ids::Instance;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::lane::Lane;
+
+/// How long a starting worker waits for those who are there.
+const WHO_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Why a worker may not join those that are there.
+#[derive(Debug, thiserror::Error)]
+pub enum PresenceError {
+    /// A worker of the same host has other settings.
+    #[error(
+        "worker {instance} of this host is there with another setting {setting}: all workers of a host must have the same"
+    )]
+    Differs {
+        /// The worker that is there.
+        instance: Instance,
+        /// The setting, as on the command line.
+        setting: &'static str,
+    },
+    /// Nobody could be asked.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+/// Asks who is there.
+///
+/// # Errors
+///
+/// Fails if a worker of the same host has other prefixes, another shadow root or other limits.
+pub(crate) async fn join(bus: &dyn Bus, own: &Presence) -> Result<(), PresenceError> {
+    let filter = format!("fso.presence.{}.*", own.host.token());
+    let mut words = bus.subscribe(&filter).await?;
+    bus.publish(Message::new(PRESENCE_WHO, "")).await?;
+    let deadline = Instant::now() + WHO_PATIENCE;
+    while let Ok(Some(word)) = timeout_at(deadline, words.next()).await {
+        let Ok(other) = serde_json::from_slice::<Presence>(&word.payload) else {
+            continue;
+        };
+        if let Some(setting) = difference(own, &other) {
+            return Err(PresenceError::Differs {
+                instance: other.instance,
+                setting,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn difference(own: &Presence, other: &Presence) -> Option<&'static str> {
+    let prefixes =
+        |presence: &Presence| -> BTreeSet<_> { presence.prefixes.iter().cloned().collect() };
+    if own.host != other.host || own.instance == other.instance {
+        None
+    } else if prefixes(own) != prefixes(other) {
+        Some("--prefix")
+    } else if own.shadow_root != other.shadow_root {
+        Some("--shadow-root")
+    } else if own.limits != other.limits {
+        Some(
+            "--init-limit-max-files, --init-limit-max-size, --prefix-init-limit or --repo-init-limit",
+        )
+    } else {
+        None
+    }
+}
+
+/// Says every two seconds, and whenever somebody asks, that this worker is there; at last, that it takes no more.
+pub(crate) async fn keep_saying(
+    bus: Arc<dyn Bus>,
+    mut own: Presence,
+    claims: Arc<Claims<Lane>>,
+    mut questions: Messages,
+    stop: CancellationToken,
+) {
+    let subject = subjects::presence(&own.host, &own.instance);
+    let mut ticks = interval(Duration::from_millis(PRESENCE_EVERY_MS));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while own.ready {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            Some(_) = questions.next() => {}
+            () = stop.cancelled() => own.ready = false,
+        }
+        own.busy = u32::try_from(claims.serving().len()).unwrap_or(u32::MAX);
+        let payload = serde_json::to_vec(&own).unwrap_or_default();
+        if let Err(error) = bus.publish(Message::new(subject.clone(), payload)).await {
+            tracing::debug!(%error, "presence was not told");
+        }
+    }
+}
