@@ -2,7 +2,7 @@
 
 use nogfso_kernel::Position;
 
-use super::{Bench, FOREVER, STREAMS, record, texts};
+use super::{Bench, FOREVER, STREAMS, record};
 use crate::log::{PublishFault, Record};
 
 fn guarded(subject: &str, text: &str, guard: Position) -> Record {
@@ -31,10 +31,7 @@ pub async fn a_guard_of_zero_stores_the_first_message_only(bench: &Bench<'_>) {
     assert!(!first.duplicate && first.position > Position::START);
     let second = bench.publish(guarded(&subject, "2", Position::START)).await;
     assert_eq!(second, Err(PublishFault::Conflict));
-    assert_eq!(
-        texts(&bench.read(&subject, Position::START, 1).await),
-        ["1"]
-    );
+    bench.sees(&subject, Position::START, &["1"]).await;
 }
 
 /// A writer that has seen everything goes on.
@@ -50,10 +47,9 @@ pub async fn a_guard_at_the_last_position_stores(bench: &Bench<'_>) {
         assert!(stored.position > last);
         last = stored.position;
     }
-    assert_eq!(
-        texts(&bench.read(&subject, Position::START, 5).await),
-        ["1", "2", "3", "4", "5"]
-    );
+    bench
+        .sees(&subject, Position::START, &["1", "2", "3", "4", "5"])
+        .await;
 }
 
 /// A writer that has missed something does not, nor one that claims to have seen more than there is.
@@ -99,10 +95,7 @@ pub async fn a_repeat_with_the_same_id_is_stored_once(bench: &Bench<'_>) {
     let repeat = bench.publish(message).await.expect("it was stored");
     assert!(!first.duplicate && repeat.duplicate);
     bench.store(&subject, "2").await;
-    assert_eq!(
-        texts(&bench.read(&subject, Position::START, 2).await),
-        ["1", "2"]
-    );
+    bench.sees(&subject, Position::START, &["1", "2"]).await;
 }
 
 /// Which check comes first depends on the server; neither stores twice.
@@ -119,10 +112,7 @@ pub async fn a_guarded_repeat_is_a_duplicate_or_a_conflict(bench: &Bench<'_>) {
         Err(fault) => assert_eq!(fault, PublishFault::Conflict),
     }
     bench.store(&subject, "2").await;
-    assert_eq!(
-        texts(&bench.read(&subject, Position::START, 2).await),
-        ["1", "2"]
-    );
+    bench.sees(&subject, Position::START, &["1", "2"]).await;
 }
 
 /// More than the server takes is told as a refusal, and nothing else suffers.
@@ -138,10 +128,7 @@ pub async fn a_message_that_is_too_large_is_refused(bench: &Bench<'_>) {
         "{answer:?}"
     );
     bench.store(&subject, "small").await;
-    assert_eq!(
-        texts(&bench.read(&subject, Position::START, 1).await),
-        ["small"]
-    );
+    bench.sees(&subject, Position::START, &["small"]).await;
 }
 
 /// Wildcards, blanks, empty tokens, and what no stream stores.

@@ -146,8 +146,8 @@ impl Bench<'_> {
         panic!("{} stays in flight", record.subject)
     }
 
-    /// The messages of `subject` after `after`, read until there are `count` of them.
-    async fn read(&self, subject: &str, after: Position, count: usize) -> Vec<Stored> {
+    /// Reads what `subject` holds after `after`, again until it is `wanted`: reads may lag.
+    async fn sees(&self, subject: &str, after: Position, wanted: &[&str]) -> Vec<Stored> {
         let mut found = Vec::new();
         for _ in 0..500 {
             found = self
@@ -155,13 +155,31 @@ impl Bench<'_> {
                 .read(subject, after)
                 .await
                 .expect("the log answers");
-            if found.len() >= count {
-                break;
+            if texts(&found) == wanted {
+                return found;
             }
             sleep(PAUSE).await;
         }
-        assert_eq!(found.len(), count, "messages on {subject} after {after}");
-        found
+        panic!(
+            "{subject} holds {:?} after {after}, not {wanted:?}",
+            texts(&found)
+        )
+    }
+
+    /// Reads again until there are `count` messages.
+    async fn reads(&self, subject: &str, after: Position, count: usize) -> Vec<Stored> {
+        for _ in 0..500 {
+            let found = self
+                .log
+                .read(subject, after)
+                .await
+                .expect("the log answers");
+            if found.len() == count {
+                return found;
+            }
+            sleep(PAUSE).await;
+        }
+        panic!("{subject} does not come to hold {count} messages after {after}")
     }
 
     fn consumer_spec(&self, ack_wait: Duration, pending_max: u32) -> ConsumerSpec {

@@ -3,7 +3,7 @@
 use nogfso_kernel::Position;
 use tokio::time::sleep;
 
-use super::{Bench, FOREVER, PAUSE, PURGED, record, text, texts};
+use super::{Bench, FOREVER, PAUSE, PURGED, record, text};
 use crate::log::{READ_MESSAGES_MAX, ReadFault, Record};
 
 /// Neighbours, longer and shorter subjects are left out; everything about a message is there.
@@ -15,8 +15,7 @@ pub async fn a_read_gives_the_messages_of_one_subject_in_order(bench: &Bench<'_>
     }
     let second = bench.store(&subject, "2").await;
 
-    let found = bench.read(&subject, Position::START, 2).await;
-    assert_eq!(texts(&found), ["1", "2"]);
+    let found = bench.sees(&subject, Position::START, &["1", "2"]).await;
     assert_eq!(
         found
             .iter()
@@ -37,16 +36,16 @@ pub async fn a_read_goes_on_after_a_position(bench: &Bench<'_>) {
     let first = bench.store(&subject, "1").await;
     let between = bench.store(&bench.subject(&FOREVER, "b"), "x").await;
     let second = bench.store(&subject, "2").await;
-    assert_eq!(texts(&bench.read(&subject, first, 1).await), ["2"]);
-    assert_eq!(texts(&bench.read(&subject, between, 1).await), ["2"]);
-    bench.read(&subject, second, 0).await;
-    bench.read(&subject, Position(second.0 + 1_000), 0).await;
+    bench.sees(&subject, first, &["2"]).await;
+    bench.sees(&subject, between, &["2"]).await;
+    bench.sees(&subject, second, &[]).await;
+    bench.sees(&subject, Position(second.0 + 1_000), &[]).await;
 }
 
 /// A subject without messages is no error; a subject without a stream is.
 pub async fn a_read_of_nothing_is_empty(bench: &Bench<'_>) {
     let subject = bench.subject(&FOREVER, "never");
-    bench.read(&subject, Position::START, 0).await;
+    bench.sees(&subject, Position::START, &[]).await;
     assert_eq!(bench.log.leader_last(&subject).await, Ok(None));
     assert_eq!(bench.log.find_last(FOREVER.name, &subject).await, Ok(None));
     let nowhere = bench.log.read("nowhere.at.all", Position::START).await;
@@ -63,11 +62,11 @@ pub async fn a_read_is_limited_to_a_page(bench: &Bench<'_>) {
         bench.store(&subject, &number.to_string()).await;
     }
     let page = bench
-        .read(&subject, Position::START, READ_MESSAGES_MAX)
+        .reads(&subject, Position::START, READ_MESSAGES_MAX)
         .await;
     let last = &page[READ_MESSAGES_MAX - 1];
     assert_eq!(text(last), (READ_MESSAGES_MAX - 1).to_string());
-    let rest = bench.read(&subject, last.position, 10).await;
+    let rest = bench.reads(&subject, last.position, 10).await;
     assert_eq!(text(&rest[0]), READ_MESSAGES_MAX.to_string());
 }
 
@@ -81,7 +80,7 @@ pub async fn large_messages_are_read_completely(bench: &Bench<'_>) {
         };
         bench.publish(large).await.expect("it is stored");
     }
-    let found = bench.read(&subject, Position::START, 100).await;
+    let found = bench.reads(&subject, Position::START, 100).await;
     assert!(found.iter().all(|stored| stored.payload.len() == 900_000));
 }
 

@@ -2,7 +2,7 @@
 
 use nogfso_kernel::Position;
 
-use super::{Bench, FOREVER, LAST, PURGED, record, texts};
+use super::{Bench, FOREVER, LAST, PURGED, record};
 use crate::log::{PublishFault, ReadFault, Record};
 
 /// The rest stays, and so does its guard.
@@ -23,14 +23,8 @@ pub async fn a_purge_keeps_from_a_position(bench: &Bench<'_>) {
         .await
         .expect("again does no harm");
 
-    assert_eq!(
-        texts(&bench.read(&subject, Position::START, 1).await),
-        ["3"]
-    );
-    assert_eq!(
-        texts(&bench.read(&other, Position::START, 1).await),
-        ["other"]
-    );
+    bench.sees(&subject, Position::START, &["3"]).await;
+    bench.sees(&other, Position::START, &["other"]).await;
     let first = Record {
         guard: Some(Position::START),
         ..record(&subject, "x")
@@ -48,7 +42,7 @@ pub async fn a_purge_of_a_whole_subject_lets_it_begin_again(bench: &Bench<'_>) {
     let subject = bench.subject(&PURGED, "a");
     let first = bench.store(&subject, "1").await;
     bench.log.purge(&subject, None).await.expect("it is purged");
-    bench.read(&subject, Position::START, 0).await;
+    bench.sees(&subject, Position::START, &[]).await;
     assert_eq!(bench.log.leader_last(&subject).await, Ok(None));
     let again = Record {
         guard: Some(Position::START),
@@ -69,10 +63,7 @@ pub async fn what_is_kept_for_ever_is_not_purged(bench: &Bench<'_>) {
             "{answer:?}"
         );
     }
-    assert_eq!(
-        texts(&bench.read(&subject, Position::START, 1).await),
-        ["1"]
-    );
+    bench.sees(&subject, Position::START, &["1"]).await;
 }
 
 /// An entry is replaced, guarded like a history, and removed by a purge.
@@ -90,15 +81,9 @@ pub async fn only_the_last_of_a_subject_is_kept(bench: &Bench<'_>) {
         .expect("the guard holds")
         .position;
 
-    let found = bench.read(&one, Position::START, 1).await;
-    assert_eq!(
-        (texts(&found), found[0].position),
-        (vec!["2".to_owned()], second)
-    );
-    assert_eq!(
-        texts(&bench.read(&other, Position::START, 1).await),
-        ["other"]
-    );
+    let found = bench.sees(&one, Position::START, &["2"]).await;
+    assert_eq!(found[0].position, second);
+    bench.sees(&other, Position::START, &["other"]).await;
     let stale = Record {
         guard: Some(first),
         ..record(&one, "x")
@@ -109,5 +94,5 @@ pub async fn only_the_last_of_a_subject_is_kept(bench: &Bench<'_>) {
         .purge(&one, None)
         .await
         .expect("an entry can be removed");
-    bench.read(&one, Position::START, 0).await;
+    bench.sees(&one, Position::START, &[]).await;
 }
