@@ -9,7 +9,7 @@ use nogfso_ids::{Lane, RepoId, RequestId, UnixMillis};
 use nogfso_journal::reaction::{ReactError, Reaction, Wake};
 use nogfso_kernel::{EventId, Position};
 
-use crate::stores::{Carry, because, failed};
+use crate::stores::{Carry, because, failed, failed_on_lane};
 
 const NAME: &str = "replicate";
 
@@ -80,7 +80,7 @@ impl Replicate {
         let subject = subjects::work(&repo.registry, &repo.file_host, Lane::Main, id);
         work.execute(&subject, &command, &because(wake))
             .await
-            .map_err(failed)?;
+            .map_err(failed_on_lane)?;
         Ok(())
     }
 }

@@ -1,50 +1,28 @@
 //! results: what a worker did is carried to the repo (design 4, 5 rule 8).
 //!
-//! The repo remembers which request's error was carried last, so a result is not carried twice and an error that an operator
-//! cleared does not come back.
-
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+//! A lane numbers its results, and the repo ignores those that are not newer than what it knows; so a result is not carried
+//! twice, an error that an operator cleared does not come back, and an instance that is slow does no harm.
 
 use async_trait::async_trait;
 use nogfso_contract::subjects::{self, Named};
 use nogfso_domain::operation::{ErrorCode, Operation};
-use nogfso_domain::repo::{ClearBy, RepoCommand, RepoError};
+use nogfso_domain::repo::{Carried, ClearBy, RepoCommand, RepoError};
 use nogfso_domain::work::{Answered, Failure, Report, WorkResult};
-use nogfso_ids::{HostPath, RequestId, UnixMillis};
+use nogfso_ids::{HostPath, UnixMillis};
 use nogfso_journal::reaction::{ReactError, Reaction, Wake};
 use nogfso_kernel::Position;
 
 use crate::stores::{Carry, because, failed};
 
 const NAME: &str = "results";
-/// How many results are remembered as carried, to spare the look at the repo.
-const CARRIED_RESULTS_MAX: usize = 100_000;
 
 pub(crate) struct Results {
     carry: Carry,
-    carried: Mutex<HashMap<(String, Operation), RequestId>>,
 }
 
 impl Results {
     pub(crate) fn new(carry: Carry) -> Self {
-        Self {
-            carry,
-            carried: Mutex::default(),
-        }
-    }
-
-    fn was_carried(&self, wake: &Wake, operation: Operation, request: RequestId) -> bool {
-        let carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
-        carried.get(&(wake.subject.clone(), operation)) == Some(&request)
-    }
-
-    fn note_carried(&self, wake: &Wake, operation: Operation, request: RequestId) {
-        let mut carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
-        if carried.len() >= CARRIED_RESULTS_MAX {
-            carried.clear();
-        }
-        carried.insert((wake.subject.clone(), operation), request);
+        Self { carry }
     }
 
     async fn carry_to(
@@ -68,7 +46,10 @@ impl Results {
 /// What a result is to the repo.
 fn commands(answered: &Answered) -> Result<Vec<RepoCommand>, ReactError> {
     let operation = answered.order.operation();
-    let request = answered.request;
+    let result = Carried {
+        request: answered.request,
+        number: answered.number,
+    };
     let mut commands = vec![];
     if let (Operation::Init, WorkResult::Done(Report { shadow_path, .. })) =
         (operation, &answered.result)
@@ -79,7 +60,7 @@ fn commands(answered: &Answered) -> Result<Vec<RepoCommand>, ReactError> {
         let shadow_path = HostPath::parse(path).map_err(ReactError::permanent)?;
         commands.push(RepoCommand::ConfirmShadow {
             shadow_path,
-            request,
+            result,
         });
     }
     // What the first stat of an init left aside is a later stat's to make good.
@@ -95,13 +76,19 @@ fn commands(answered: &Answered) -> Result<Vec<RepoCommand>, ReactError> {
             commands.push(RepoCommand::SetError {
                 operation: slot,
                 error,
+                result_number: answered.number,
             });
         }
         (None, WorkResult::Done(_)) => {
             commands.push(RepoCommand::ClearError {
                 by: ClearBy::Success {
                     operation: slot,
-                    request,
+                    result,
+                    failed_before: if slot == operation {
+                        answered.failed_before
+                    } else {
+                        0
+                    },
                 },
             });
         }
@@ -138,10 +125,10 @@ impl Reaction for Results {
             .await?;
         let repo = subjects::repo(&registry, id);
         for (operation, answered) in &loaded.state.backlog.last {
-            if !self.was_carried(wake, *operation, answered.request) {
-                self.carry_to(&repo, wake, answered).await?;
-                self.note_carried(wake, *operation, answered.request);
-            }
+            let carried = self.carry_to(&repo, wake, answered);
+            self.carry
+                .item(NAME, wake, &operation.to_string(), carried)
+                .await?;
         }
         Ok(loaded.position())
     }

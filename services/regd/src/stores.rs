@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nogfso_domain::main_list::MainList;
 use nogfso_domain::registry::Registry;
 use nogfso_domain::repo::Repo;
-use nogfso_domain::work::WorkLane;
+use nogfso_domain::work::{WorkLane, WorkRefusal};
 use nogfso_journal::reaction::{Parked, ReactError, Wake};
 use nogfso_journal::store::By;
 use nogfso_journal::{Cause, Environment, ExecuteError, Log, Store};
@@ -49,6 +49,14 @@ pub(crate) fn because(wake: &Wake) -> By {
         cause: (wake.position > Position::START).then_some(cause),
         ..By::actor(ACTOR)
     }
+}
+
+/// What a command on a lane that was not carried out is to a reaction. A full lane empties by itself.
+pub(crate) fn failed_on_lane(error: ExecuteError<WorkLane>) -> ReactError {
+    if let ExecuteError::Refused(full @ WorkRefusal::Busy) = error {
+        return ReactError::transient(full);
+    }
+    failed(error)
 }
 
 /// What a command that was not carried out is to a reaction: a refusal never passes by itself.

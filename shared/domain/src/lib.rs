@@ -12,3 +12,12 @@ pub mod work;
 
 #[cfg(test)]
 mod laws;
+
+/// Whether a counter of an event is absent from its wire form.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

@@ -26,20 +26,22 @@ pub enum RepoCommand {
         /// The event by which the registry accepted it.
         cause: EventId,
     },
-    /// Says that the shadow was made; harmless when repeated with the same path.
+    /// Says that the shadow was made; harmless when repeated with the same path, or when a newer result was carried.
     ConfirmShadow {
         /// Its directory on the file host.
         shadow_path: HostPath,
-        /// The request that made it.
-        request: RequestId,
+        /// The result that tells of it.
+        result: Carried,
     },
     /// Stores why an operation failed, in place of an older failure of the same; harmless for a request that was
-    /// carried last, even if its error was cleared.
+    /// carried last, even if its error was cleared, and for a result that is not newer than the one carried last.
     SetError {
         /// What failed.
         operation: Operation,
         /// Why.
         error: RepoError,
+        /// The number of the result in its lane, from 1; 0 if it was not counted.
+        result_number: u64,
     },
     /// Clears stored errors.
     ClearError {
@@ -55,11 +57,23 @@ pub enum ClearBy {
     Operation(Operation),
     /// An operator clears the errors with exactly this text; there must be one.
     Text(String),
-    /// The operation has succeeded since; harmless if there is no error.
+    /// The operation has succeeded since; harmless if there is no error, or if it is of a newer result. If a failure before
+    /// the success was not carried here yet, it is remembered that it no longer counts.
     Success {
         /// The operation.
         operation: Operation,
-        /// The request that succeeded.
-        request: RequestId,
+        /// The result that tells of it.
+        result: Carried,
+        /// The number of the newest failure before it; 0 if there is none.
+        failed_before: u64,
     },
+}
+
+/// A result of work that is carried to the repo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Carried {
+    /// The request that it answers.
+    pub request: RequestId,
+    /// Its number in its lane, from 1; 0 if it was not counted.
+    pub number: u64,
 }

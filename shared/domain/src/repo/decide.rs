@@ -1,9 +1,9 @@
 //! The rules of a repo.
 
-use nogfso_ids::{HostPath, RequestId};
+use nogfso_ids::HostPath;
 
 use super::{
-    ClearBy, ClearedBy, KnownRepo, Repo, RepoCommand, RepoError, RepoEvent, RepoInitInfo,
+    Carried, ClearBy, ClearedBy, KnownRepo, Repo, RepoCommand, RepoError, RepoEvent, RepoInitInfo,
     RepoRefusal, Shadow, ShadowRepoInfo,
 };
 use crate::operation::Operation;
@@ -58,13 +58,18 @@ pub fn decide(repo: &Repo, command: &RepoCommand) -> Decision {
         (
             RepoCommand::ConfirmShadow {
                 shadow_path,
-                request,
+                result,
             },
             Repo::Known(known),
-        ) => confirm_shadow(known, shadow_path, *request),
-        (RepoCommand::SetError { operation, error }, Repo::Known(known)) => {
-            Ok(set_error(known, *operation, error))
-        }
+        ) => confirm_shadow(known, shadow_path, *result),
+        (
+            RepoCommand::SetError {
+                operation,
+                error,
+                result_number,
+            },
+            Repo::Known(known),
+        ) => Ok(set_error(known, *operation, error, *result_number)),
         (RepoCommand::ClearError { by }, Repo::Known(known)) => clear_error(known, by),
     }
 }
@@ -79,25 +84,40 @@ fn is_as_begun(repo: &KnownRepo, info: &RepoInitInfo) -> bool {
         && repo.subdir_tracking == info.subdir_tracking
 }
 
-fn confirm_shadow(repo: &KnownRepo, shadow_path: &HostPath, request: RequestId) -> Decision {
+/// Whether a result of `operation` has nothing to say any more, because it or a newer one was carried before.
+fn is_outdated(repo: &KnownRepo, operation: Operation, number: u64) -> bool {
+    let newest = repo.newest_result(operation);
+    newest > 0 && number <= newest
+}
+
+fn confirm_shadow(repo: &KnownRepo, shadow_path: &HostPath, result: Carried) -> Decision {
     match &repo.shadow {
         Shadow::Created { path, .. } if path == shadow_path => Ok(vec![]),
+        _ if is_outdated(repo, Operation::Init, result.number) => Ok(vec![]),
         Shadow::Created { .. } => Err(RepoRefusal::InitConflict),
         Shadow::Missing { .. } => {
             let mut events = vec![RepoEvent::ShadowCreated {
                 shadow_repo_info: ShadowRepoInfo {
                     shadow_path: shadow_path.clone(),
                 },
-                request_id: request,
+                request_id: result.request,
+                result_number: result.number,
             }];
-            events.extend(clear_by_success(repo, Operation::Init, request));
+            let error = repo.error(Operation::Init);
+            events.extend(error.and_then(|_| clear_by_success(repo, Operation::Init, result)));
             Ok(events)
         }
     }
 }
 
-fn set_error(repo: &KnownRepo, operation: Operation, error: &RepoError) -> Vec<RepoEvent> {
-    if repo.carried(operation) == Some(error.request) {
+fn set_error(
+    repo: &KnownRepo,
+    operation: Operation,
+    error: &RepoError,
+    result_number: u64,
+) -> Vec<RepoEvent> {
+    let was_carried = repo.carried(operation) == Some(error.request);
+    if was_carried || is_outdated(repo, operation, result_number) {
         return vec![];
     }
     vec![RepoEvent::ErrorSet {
@@ -108,6 +128,7 @@ fn set_error(repo: &KnownRepo, operation: Operation, error: &RepoError) -> Vec<R
         request_id: error.request,
         paths: error.problems.paths().to_vec(),
         path_count: error.problems.path_count(),
+        result_number,
     }]
 }
 
@@ -116,6 +137,7 @@ fn clear_error(repo: &KnownRepo, by: &ClearBy) -> Decision {
         operation,
         cleared_by: ClearedBy::Operator,
         request_id: None,
+        result_number: 0,
     };
     match by {
         ClearBy::Operation(operation) => Ok(repo
@@ -135,21 +157,27 @@ fn clear_error(repo: &KnownRepo, by: &ClearBy) -> Decision {
             }
             Ok(cleared)
         }
-        ClearBy::Success { operation, request } => Ok(clear_by_success(repo, *operation, *request)
-            .into_iter()
-            .collect()),
+        ClearBy::Success {
+            operation,
+            result,
+            failed_before,
+        } => {
+            let overtakes =
+                (repo.newest_result(*operation) + 1..result.number).contains(failed_before);
+            let clears = repo.error(*operation).is_some() || overtakes;
+            Ok(clear_by_success(repo, *operation, *result)
+                .filter(|_| clears)
+                .into_iter()
+                .collect())
+        }
     }
 }
 
-fn clear_by_success(
-    repo: &KnownRepo,
-    operation: Operation,
-    request: RequestId,
-) -> Option<RepoEvent> {
-    repo.error(operation)?;
-    Some(RepoEvent::ErrorCleared {
+fn clear_by_success(repo: &KnownRepo, operation: Operation, result: Carried) -> Option<RepoEvent> {
+    (!is_outdated(repo, operation, result.number)).then_some(RepoEvent::ErrorCleared {
         operation,
         cleared_by: ClearedBy::Success,
-        request_id: Some(request),
+        request_id: Some(result.request),
+        result_number: result.number,
     })
 }

@@ -5,6 +5,7 @@ use nogfso_kernel::{Event, EventId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::is_zero;
 use crate::operation::{ErrorCode, ErrorText, Operation, PathProblem};
 
 /// A fact about a repo.
@@ -27,6 +28,9 @@ pub enum RepoEvent {
         shadow_repo_info: ShadowRepoInfo,
         /// The request that made it.
         request_id: RequestId,
+        /// The number of the result in its lane; absent if it was not counted.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        result_number: u64,
     },
     /// An operation failed.
     #[serde(rename = "EV_FSO_REPO_ERROR_SET")]
@@ -48,8 +52,11 @@ pub enum RepoEvent {
         /// How many paths could not be worked on.
         #[serde(default, skip_serializing_if = "is_zero")]
         path_count: u64,
+        /// The number of the result in its lane; absent if it was not counted.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        result_number: u64,
     },
-    /// The error of an operation no longer stands.
+    /// The error of an operation no longer stands, or will not: a counted success may come here before an older failure.
     #[serde(rename = "EV_FSO_REPO_ERROR_CLEARED")]
     ErrorCleared {
         /// The operation.
@@ -59,6 +66,9 @@ pub enum RepoEvent {
         /// The request that succeeded, if one did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request_id: Option<RequestId>,
+        /// The number in its lane of the result that succeeded; absent if none did.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        result_number: u64,
     },
 }
 
@@ -114,12 +124,4 @@ impl Event for RepoEvent {
             Self::ErrorCleared { .. } => "EV_FSO_REPO_ERROR_CLEARED",
         }
     }
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde calls it with a reference"
-)]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }

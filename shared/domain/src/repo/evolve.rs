@@ -44,9 +44,12 @@ fn next(mut repo: KnownRepo, recorded: &Recorded<RepoEvent>) -> Result<KnownRepo
     match &recorded.event {
         RepoEvent::InitStarted { .. } => return Err("the repo exists already"),
         RepoEvent::ShadowCreated {
-            shadow_repo_info, ..
+            shadow_repo_info,
+            result_number,
+            ..
         } => match repo.shadow {
             Shadow::Missing { .. } => {
+                note_newest(&mut repo, Operation::Init, *result_number);
                 repo.shadow = Shadow::Created {
                     path: shadow_repo_info.shadow_path.clone(),
                     tier: StorageTier::Online,
@@ -62,6 +65,7 @@ fn next(mut repo: KnownRepo, recorded: &Recorded<RepoEvent>) -> Result<KnownRepo
             request_id,
             paths,
             path_count,
+            result_number,
         } => {
             let error = RepoError {
                 code: error_code.clone(),
@@ -72,17 +76,29 @@ fn next(mut repo: KnownRepo, recorded: &Recorded<RepoEvent>) -> Result<KnownRepo
             };
             repo.errors.insert(*operation, error);
             repo.carried.insert(*operation, *request_id);
+            note_newest(&mut repo, *operation, *result_number);
         }
-        RepoEvent::ErrorCleared { operation, .. } => {
-            repo.errors
-                .remove(operation)
-                .ok_or("the operation has no error")?;
+        RepoEvent::ErrorCleared {
+            operation,
+            result_number,
+            ..
+        } => {
+            // A counted success may come before the failure that it makes good.
+            if repo.errors.remove(operation).is_none() && *result_number == 0 {
+                return Err("the operation has no error");
+            }
+            note_newest(&mut repo, *operation, *result_number);
             if let (Operation::Init, Shadow::Missing { asked_by }) = (operation, &mut repo.shadow) {
                 *asked_by = recorded.id;
             }
         }
     }
     Ok(repo)
+}
+
+fn note_newest(repo: &mut KnownRepo, operation: Operation, number: u64) {
+    let newest = repo.newest_results.entry(operation).or_default();
+    *newest = number.max(*newest);
 }
 
 fn begun(
@@ -103,5 +119,6 @@ fn begun(
         shadow: Shadow::Missing { asked_by: id },
         errors: BTreeMap::new(),
         carried: BTreeMap::new(),
+        newest_results: BTreeMap::new(),
     })
 }

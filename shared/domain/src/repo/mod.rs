@@ -10,7 +10,7 @@ mod event;
 mod evolve;
 mod state;
 
-pub use command::{ClearBy, RepoCommand};
+pub use command::{Carried, ClearBy, RepoCommand};
 pub use decide::decide;
 pub use error::{BrokenRepo, RepoRefusal};
 pub use event::{ClearedBy, RepoEvent, RepoInitInfo, ShadowRepoInfo};

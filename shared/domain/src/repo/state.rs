@@ -43,6 +43,9 @@ pub struct KnownRepo {
     pub(super) errors: BTreeMap<Operation, RepoError>,
     /// The request whose error was last carried here, kept when the error is cleared.
     pub(super) carried: BTreeMap<Operation, RequestId>,
+    /// The highest number of a result that changed something here. A lane counts its results, and an operation belongs to one
+    /// lane; a repo that comes to another host begins anew.
+    pub(super) newest_results: BTreeMap<Operation, u64>,
 }
 
 /// The shadow repo, which records what is in the directory.
@@ -143,6 +146,15 @@ impl KnownRepo {
     #[must_use]
     pub fn carried(&self, operation: Operation) -> Option<RequestId> {
         self.carried.get(&operation).copied()
+    }
+
+    /// The highest number of a result of `operation` that was carried here and changed something; 0 if there is none.
+    #[must_use]
+    pub fn newest_result(&self, operation: Operation) -> u64 {
+        self.newest_results
+            .get(&operation)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The request for a shadow that should exist: none if there is a shadow, or if making it failed.

@@ -4,6 +4,7 @@ use nogfso_ids::RequestId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::is_zero;
 use crate::operation::{ErrorText, Operation, Problems};
 
 /// What a request asks for.
@@ -164,6 +165,13 @@ pub struct Answered {
     pub result: WorkResult,
     /// When, in ms since the Unix epoch.
     pub at_ms: u64,
+    /// The how-manieth result of the lane, from 1, so that results that are carried late can be told from newer ones; 0 if
+    /// it was not counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub number: u64,
+    /// The number of the newest earlier result of the operation that left a failure to remember; 0 if there is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_before: u64,
 }
 
 impl Order {
@@ -173,6 +181,17 @@ impl Order {
         match self {
             Self::Init {} => Operation::Init,
             Self::Stat { .. } => Operation::Stat,
+        }
+    }
+}
+
+impl Answered {
+    /// The number of the newest result up to this one that left a failure to remember; 0 if there is none.
+    #[must_use]
+    pub fn newest_failure(&self) -> u64 {
+        match self.result.failure() {
+            Some(_) => self.number,
+            None => self.failed_before,
         }
     }
 }

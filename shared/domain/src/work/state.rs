@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answered, Order, WorkResult};
+use crate::is_zero;
 use crate::operation::{ErrorText, Operation};
 
 /// How many requests of one lane of one repo may wait.
@@ -55,6 +56,9 @@ pub struct Backlog {
     /// The requests that finished lately, the oldest first.
     #[serde(default)]
     pub finished: VecDeque<Finished>,
+    /// How many results the lane had so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub results_count: u64,
 }
 
 /// A request that is not finished.
@@ -222,11 +226,15 @@ impl Backlog {
             self.finished.pop_front();
         }
         if End::of(end.result) != End::Cancelled {
+            self.results_count += 1;
+            let before = self.last.get(&operation);
             let answered = Answered {
                 request: request.request,
                 order: request.order,
                 result: end.result.clone(),
                 at_ms: end.at_ms,
+                number: self.results_count,
+                failed_before: before.map_or(0, Answered::newest_failure),
             };
             self.last.insert(operation, answered);
         }

@@ -1,5 +1,7 @@
 //! Decisions, properties and wire samples of a repo.
 
+mod properties;
+
 use nogfso_ids::{
     Author, GlobalPath, Host, HostPath, RegistryName, RequestId, SubdirTracking, UnixMillis,
 };
@@ -9,8 +11,8 @@ use proptest::prelude::*;
 use ulid::Ulid;
 
 use super::{
-    ClearBy, ClearedBy, Repo, RepoCommand, RepoError, RepoEvent, RepoInitInfo, RepoRefusal,
-    ShadowRepoInfo,
+    Carried, ClearBy, ClearedBy, Repo, RepoCommand, RepoError, RepoEvent, RepoInitInfo,
+    RepoRefusal, ShadowRepoInfo,
 };
 use crate::laws;
 use crate::operation::{ErrorCode, ErrorText, Operation, PathProblem, Problems};
@@ -39,7 +41,19 @@ fn init(at: &str) -> RepoCommand {
 fn confirm_shadow(shadow: &str, number: u32) -> RepoCommand {
     RepoCommand::ConfirmShadow {
         shadow_path: HostPath::parse(shadow).unwrap(),
+        result: uncounted(number),
+    }
+}
+
+fn uncounted(number: u32) -> Carried {
+    counted(number, 0)
+}
+
+/// The result of a request, by its number in its lane.
+fn counted(number: u32, result_number: u64) -> Carried {
+    Carried {
         request: request(number),
+        number: result_number,
     }
 }
 
@@ -57,6 +71,7 @@ fn set_error(operation: Operation, number: u32, text: &str) -> RepoCommand {
     RepoCommand::SetError {
         operation,
         error: error(number, text),
+        result_number: 0,
     }
 }
 
@@ -71,7 +86,8 @@ fn clear_text(text: &str) -> RepoCommand {
 fn succeed(operation: Operation, number: u32) -> RepoCommand {
     clear(ClearBy::Success {
         operation,
-        request: request(number),
+        result: uncounted(number),
+        failed_before: 0,
     })
 }
 
@@ -96,6 +112,7 @@ fn shadow_created(number: u32) -> RepoEvent {
             shadow_path: HostPath::parse("/shadow/a.fso").unwrap(),
         },
         request_id: request(number),
+        result_number: 0,
     }
 }
 
@@ -108,6 +125,7 @@ fn error_set(operation: Operation, number: u32, text: &str) -> RepoEvent {
         request_id: request(number),
         paths: vec![],
         path_count: 0,
+        result_number: 0,
     }
 }
 
@@ -116,6 +134,7 @@ fn cleared(operation: Operation) -> RepoEvent {
         operation,
         cleared_by: ClearedBy::Operator,
         request_id: None,
+        result_number: 0,
     }
 }
 
@@ -124,7 +143,18 @@ fn succeeded(operation: Operation, number: u32) -> RepoEvent {
         operation,
         cleared_by: ClearedBy::Success,
         request_id: Some(request(number)),
+        result_number: 0,
     }
+}
+
+fn counted_as(number: u64, mut event: RepoEvent) -> RepoEvent {
+    match &mut event {
+        RepoEvent::InitStarted { .. } => {}
+        RepoEvent::ShadowCreated { result_number, .. }
+        | RepoEvent::ErrorSet { result_number, .. }
+        | RepoEvent::ErrorCleared { result_number, .. } => *result_number = number,
+    }
+    event
 }
 
 fn messages(repo: &Given<Repo>) -> Vec<(Operation, &str)> {
@@ -238,6 +268,7 @@ fn the_paths_of_an_error_are_kept() {
     let command = RepoCommand::SetError {
         operation: Operation::Stat,
         error: error.clone(),
+        result_number: 0,
     };
     let repo = given::<Repo>([begun()]);
     let when = repo.when(&command, 0);
@@ -331,73 +362,87 @@ fn a_history_out_of_order_is_broken() {
 }
 
 #[test]
-fn every_event_is_written_as_its_sample() {
-    let with_paths = RepoEvent::ErrorSet {
+fn an_older_result_that_comes_late_changes_nothing() {
+    let numbered_error = |number: u32| RepoCommand::SetError {
         operation: Operation::Stat,
-        error_code: ErrorCode::parse("unreadable").unwrap(),
-        error_message: ErrorText::new("12 paths could not be read"),
-        time_ms: UnixMillis(1_700_000_000_000),
-        request_id: request(2),
-        paths: vec![PathProblem::new("dir/file", "permission denied")],
-        path_count: 12,
+        error: error(number, "no"),
+        result_number: u64::from(number),
     };
-    let events = [
-        begun(),
-        shadow_created(1),
-        with_paths,
-        succeeded(Operation::Stat, 3),
+    let numbered_success = |number: u32| {
+        clear(ClearBy::Success {
+            operation: Operation::Stat,
+            result: counted(number, u64::from(number)),
+            failed_before: 5,
+        })
+    };
+    let repo = given::<Repo>([begun()]);
+    let failed = repo.when(&numbered_error(5), 0).state().clone();
+    assert_eq!(failed.known().unwrap().newest_result(Operation::Stat), 5);
+    let commands = [
+        init("/data/a"),
+        numbered_error(5),
+        numbered_success(4),
+        numbered_error(3),
     ];
-    laws::assert_samples(&events);
-    events.iter().for_each(laws::assert_additions_are_ignored);
-    laws::assert_additions_are_ignored(&error_set(Operation::Sha, 1, "no"));
-    laws::assert_additions_are_ignored(&cleared(Operation::Sha));
+    assert_eq!(
+        laws::obey::<Repo>(&commands, |_| true).state().known(),
+        laws::obey::<Repo>(&commands[..2], |_| true).state().known()
+    );
+    let commands = [
+        init("/data/a"),
+        numbered_error(5),
+        numbered_success(6),
+        numbered_error(4),
+        numbered_success(2),
+    ];
+    let repo = laws::obey::<Repo>(&commands, |_| true);
+    assert_eq!(messages(&repo), []);
 }
 
-fn operation() -> impl Strategy<Value = Operation> {
-    prop::sample::select(Operation::ALL.to_vec())
+#[test]
+fn a_shadow_of_which_a_newer_result_says_that_it_failed_is_not_confirmed() {
+    let commands = [
+        init("/data/a"),
+        RepoCommand::SetError {
+            operation: Operation::Init,
+            error: error(2, "disk full"),
+            result_number: 2,
+        },
+        RepoCommand::ConfirmShadow {
+            shadow_path: HostPath::parse("/shadow/a.fso").unwrap(),
+            result: counted(1, 1),
+        },
+    ];
+    let repo = laws::obey::<Repo>(&commands, |_| true);
+    assert_eq!(messages(&repo), [(Operation::Init, "disk full")]);
+    assert_eq!(repo.state().known().unwrap().shadow_path(), None);
 }
 
-fn any_error() -> impl Strategy<Value = RepoError> {
-    let paths = prop::collection::vec((".{0,40}", ".{0,300}"), 0..14);
-    let text = prop_oneof![Just("no".to_owned()), ".{0,300}"];
-    (0..6_u32, text, paths, any::<u64>()).prop_map(|(number, text, paths, time)| {
-        let mut error = error(number + 1, &text);
-        error.time = UnixMillis(time);
-        for (path, reason) in paths {
-            error.problems.record(PathProblem::new(&path, &reason));
-        }
-        error
-    })
-}
-
-fn command() -> impl Strategy<Value = RepoCommand> {
-    prop_oneof![
-        2 => prop::sample::select(vec!["/data/a", "/data/b"]).prop_map(init),
-        2 => ("/shadow/[ab]\\.fso", 1..9_u32).prop_map(|(path, number)| confirm_shadow(&path, number)),
-        6 => (operation(), any_error()).prop_map(|(operation, error)| RepoCommand::SetError { operation, error }),
-        2 => operation().prop_map(|operation| clear(ClearBy::Operation(operation))),
-        2 => prop::sample::select(vec!["", "no"]).prop_map(clear_text),
-        2 => (operation(), 1..9_u32).prop_map(|(operation, number)| succeed(operation, number)),
-    ]
-}
-
-proptest! {
-    #[test]
-    fn whatever_is_asked_folds_and_repeats_add_nothing(
-        commands in prop::collection::vec(command(), 0..40)
-    ) {
-        let is_by_text = |command: &RepoCommand| {
-            matches!(command, RepoCommand::ClearError { by: ClearBy::Text(_) })
-        };
-        let repo = laws::obey::<Repo>(&commands, |command| !is_by_text(command));
-        if let Some(known) = repo.state().known() {
-            for (operation, error) in known.errors() {
-                prop_assert_eq!(known.carried(operation), Some(error.request));
-            }
-            prop_assert_eq!(
-                known.init_request().is_some(),
-                known.shadow_path().is_none() && known.error(Operation::Init).is_none()
-            );
-        }
-    }
+#[test]
+fn a_success_that_overtakes_a_failure_is_remembered_and_one_that_does_not_leaves_no_trace() {
+    let success = |number: u32, failed_before| {
+        clear(ClearBy::Success {
+            operation: Operation::Stat,
+            result: counted(number, u64::from(number)),
+            failed_before,
+        })
+    };
+    let late = RepoCommand::SetError {
+        operation: Operation::Stat,
+        error: error(2, "late"),
+        result_number: 2,
+    };
+    let repo = given::<Repo>([begun()])
+        .when(&success(1, 0), 0)
+        .then_nothing();
+    let repo = repo
+        .when(&success(3, 2), 0)
+        .then(vec![counted_as(3, succeeded(Operation::Stat, 3))]);
+    assert_eq!(
+        repo.state().known().unwrap().newest_result(Operation::Stat),
+        3
+    );
+    repo.when(&success(3, 2), 0).then_nothing();
+    repo.when(&success(4, 2), 0).then_nothing();
+    repo.when(&late, 0).then_nothing();
 }
