@@ -12,13 +12,15 @@ use nogfso_journal::log::{Consumer, ConsumerSpec, ReadFault, Stored};
 use nogfso_journal::{Commit, Log};
 use nogfso_kernel::Vid;
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 const PULL_MESSAGES: usize = 64;
 const PULL_PATIENCE: Duration = Duration::from_secs(5);
 const PULL_AGAIN_PAUSE: Duration = Duration::from_millis(500);
 const ACK_WAIT: Duration = Duration::from_secs(30);
 const PENDING_MAX: u32 = 512;
+/// How long after a pull began its messages are still this instance's alone; well below the ack wait.
+const KEPT_MAX: Duration = Duration::from_secs(15);
 
 /// Publishes the commits of `stream` until `tasks` are stopped. Instances share the work.
 pub(crate) fn start(log: &Arc<dyn Log>, bus: &Arc<dyn Bus>, stream: &'static str, tasks: &Tasks) {
@@ -45,7 +47,12 @@ pub(crate) fn start(log: &Arc<dyn Log>, bus: &Arc<dyn Bus>, stream: &'static str
 }
 
 async fn pass_on(consumer: &dyn Consumer, bus: &dyn Bus) -> Result<(), ReadFault> {
+    let asked_at = Instant::now();
     for delivery in consumer.pull(PULL_MESSAGES, PULL_PATIENCE).await? {
+        // What lay here for too long is about to be another's to publish.
+        if asked_at.elapsed() > KEPT_MAX {
+            break;
+        }
         // Acknowledged first: who reads the feed may miss a commit, and never sees one twice.
         delivery.acker.ack().await?;
         let Some(message) = message(&delivery.stored) else {
@@ -75,7 +82,8 @@ fn message(stored: &Stored) -> Option<Message> {
 
 fn feed_commit(commit: Commit<Value>) -> FeedCommit {
     let envelope = commit.envelope;
-    let mut parent: Option<Vid> = None;
+    // The commit knows the one before it, not that one's last event; and a feed that may miss a commit is not worth a read.
+    let mut parent = envelope.previous.is_none().then_some(Vid::EPOCH);
     let line = |stored: nogfso_journal::StoredEvent<Value>| {
         let (event, data) = split_fact(stored.fact);
         let known_parent = parent.replace(stored.id.into());
@@ -91,6 +99,9 @@ fn feed_commit(commit: Commit<Value>) -> FeedCommit {
         aggregate: envelope.aggregate,
         position: commit.position.0,
         commit: envelope.commit.to_string(),
+        previous: envelope
+            .previous
+            .map(|previous| previous.commit.to_string()),
         actor: envelope.actor,
         time: UnixMillis(envelope.at_ms).to_string(),
         command_id: envelope.command.map(|command| command.id),

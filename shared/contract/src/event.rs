@@ -11,7 +11,9 @@ pub struct EventLine {
     pub event: String,
     /// Its id.
     pub id: String,
-    /// The id of the event before it in the same history; 26 zeros for the first.
+    /// The id of the event before it in the same history; 26 zeros for the first. Absent only in the feed, where the first
+    /// event of a commit does not know it: there `previous` names the commit before.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub parent: String,
     /// When it was decided, as RFC 3339 in UTC with milliseconds.
     pub etime: String,
@@ -29,6 +31,9 @@ pub struct FeedCommit {
     pub position: u64,
     /// The id of the commit.
     pub commit: String,
+    /// The id of the commit before it in the same history; absent for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
     /// Who acted.
     pub actor: String,
     /// When it was decided, as RFC 3339 in UTC with milliseconds.
