@@ -3,6 +3,7 @@
 use nogfso_domain::main_list::MainListEvent;
 use nogfso_domain::registry::RegistryEvent;
 use nogfso_domain::repo::RepoEvent;
+use nogfso_domain::reservation::ReservationEvent;
 use nogfso_domain::work::WorkEvent;
 use schemars::{JsonSchema, Schema, schema_for};
 
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Named> {
         "host.may-init.reply.json".to_owned(),
         schema_for!(host::MayInitReply),
     ));
+    all.push(("event.id.json".to_owned(), schema_for!(ReservationEvent)));
     all.push(("event.main.json".to_owned(), schema_for!(MainListEvent)));
     all.push(("event.registry.json".to_owned(), schema_for!(RegistryEvent)));
     all.push(("event.repo.json".to_owned(), schema_for!(RepoEvent)));

@@ -71,6 +71,12 @@ pub fn repo_anywhere(repo: RepoId) -> String {
     format!("fso.ev.*.repo.{repo}")
 }
 
+/// The subject of the reservation of a repo id that a caller chose.
+#[must_use]
+pub fn reservation(repo: RepoId) -> String {
+    format!("fso.ev._.id.{repo}")
+}
+
 /// The subject of the work of one lane of a repo on a host.
 #[must_use]
 pub fn work(registry: &RegistryName, host: &Host, lane: Lane, repo: RepoId) -> String {

@@ -7,6 +7,7 @@ pub mod main_list;
 pub mod operation;
 pub mod registry;
 pub mod repo;
+pub mod reservation;
 pub mod tier;
 pub mod work;
 
