@@ -6,4 +6,5 @@
 pub mod accounts;
 pub mod broker;
 pub mod context;
+pub mod folder;
 mod private_file;

@@ -5,3 +5,10 @@
 //! be started, or else stops it. What is said over the broker is not decided here, only who may say it.
 
 pub mod configuration;
+mod greeting;
+mod holder;
+mod program;
+mod server;
+
+pub use program::{FLOOR, Program, ProgramError, Version};
+pub use server::{Broker, BrokerError, BrokerFiles, KILL_LIMIT, STOP_LIMIT};
