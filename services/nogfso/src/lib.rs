@@ -5,6 +5,12 @@
 
 pub mod accounts;
 pub mod broker;
+pub mod config;
 pub mod context;
 pub mod folder;
 mod private_file;
+pub mod ready;
+pub mod roots;
+pub mod services;
+pub mod signals;
+pub mod up;
