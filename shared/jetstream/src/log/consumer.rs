@@ -8,7 +8,7 @@ use nogfso_journal::log::{Consumer, ConsumerProgress, ConsumerSpec, Delivery, Re
 use nogfso_kernel::Position;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::delivery::{Answer, delivered};
 use super::pull::{Arrival, Inbox, NO_RESPONDERS};
@@ -21,6 +21,8 @@ const REQUEST_MS_MAX: u128 = 5_000;
 const REQUEST_MS_MIN: u128 = 10;
 /// How much later than a request ends the server may say so.
 const ANSWER_GRACE: Duration = Duration::from_millis(1_500);
+/// The servers of a cluster learn of a new consumer, or of its new leader, one after the other.
+const ABSENT_PAUSE: Duration = Duration::from_millis(50);
 /// A pull that has some messages returns when no other came for this long.
 const QUIET: Duration = Duration::from_millis(20);
 
@@ -262,6 +264,14 @@ impl Pulling {
                 }
             };
             match arrival {
+                Ok(Ok(Arrival::Status {
+                    request,
+                    code: NO_RESPONDERS,
+                    ..
+                })) if request == open.number && want.got == 0 && now < want.deadline => {
+                    self.open = None;
+                    sleep(ABSENT_PAUSE).await;
+                }
                 Ok(arrival) => {
                     if let Some(message) = self.arrived(open, arrival?)? {
                         want.got += 1;

@@ -15,16 +15,19 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::delivery::{Delivered, delivered};
-use super::pull::{Arrival, IDLE_HEARTBEAT, Inbox};
+use super::pull::{Arrival, IDLE_HEARTBEAT, Inbox, NO_RESPONDERS};
 use super::{read, unavailable};
 use crate::api::ADMIN_PATIENCE;
 use crate::connection::Connection;
 
 const BATCH_MESSAGES: u64 = 500;
 const REQUEST_PATIENCE_NS: u64 = 30_000_000_000;
-const HEARTBEAT_NS: u64 = 5_000_000_000;
-/// Longer than two heartbeats.
-const SILENCE_MAX: Duration = Duration::from_secs(11);
+const HEARTBEAT_NS: u64 = 2_000_000_000;
+/// Longer than two heartbeats: how long a consumer that went down with its server is not missed.
+const SILENCE_MAX: Duration = Duration::from_millis(4_500);
+/// How often a new consumer may be asked before the other servers of a cluster know it.
+const UNKNOWN_TRIES_MAX: u32 = 10;
+const UNKNOWN_PAUSE: Duration = Duration::from_millis(20);
 /// After this long without its follower the server forgets a consumer.
 const INACTIVE_NS: u64 = 20_000_000_000;
 const RETRY_PAUSE_MS_MIN: u64 = 50;
@@ -85,6 +88,7 @@ struct Feed {
     consumer_sequence: u64,
     request: u64,
     missing: u64,
+    unknown_tries: u32,
 }
 
 impl Follower {
@@ -152,6 +156,7 @@ impl Follower {
             consumer_sequence: 0,
             request: 0,
             missing: 0,
+            unknown_tries: 0,
         })
     }
 }
@@ -191,6 +196,14 @@ impl Feed {
                     ..
                 } => {}
                 Arrival::Status { request, .. } if request != self.request => {}
+                Arrival::Status {
+                    code: NO_RESPONDERS,
+                    ..
+                } if self.consumer_sequence == 0 && self.unknown_tries < UNKNOWN_TRIES_MAX => {
+                    self.unknown_tries += 1;
+                    self.missing = 0;
+                    sleep(UNKNOWN_PAUSE).await;
+                }
                 Arrival::Status {
                     code: 404 | 408, ..
                 } => self.missing = 0,
