@@ -188,23 +188,31 @@ async fn an_append_upon_a_lost_commit_alarms_every_later_reader() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_commit_that_follows_another_history_is_noticed() {
-    let bench = bench().await;
-    let last = push(&bench.ours, 1).await.after.last.unwrap();
-    let mut stranger = envelope(SUBJECT, 7);
-    stranger.previous = Some(crate::Previous {
-        commit: CommitId(Ulid(8)),
-        ..last
-    });
-    let (payload, _) = stranger.encode().unwrap();
-    let record = record(SUBJECT, payload, 1);
-    bench.log.publish(&record).await.unwrap();
-    for store in [&bench.ours, &bench.theirs] {
-        let loaded = load(store, SUBJECT).await;
-        assert!(matches!(loaded, Err(LoadError::HistoryChanged { .. })));
+async fn a_commit_that_follows_another_history_is_noticed_even_with_the_whole_state() {
+    let whole = Fact::Summed { numbers: vec![9] };
+    for fact in [Fact::Pushed { number: 9 }, whole] {
+        let bench = bench().await;
+        let last = push(&bench.ours, 1).await.after.last.unwrap();
+        let mut stranger = envelope(SUBJECT, 7);
+        stranger.previous = Some(crate::Previous {
+            commit: CommitId(Ulid(8)),
+            ..last
+        });
+        stranger.events.push(StoredEvent {
+            id: EventId(Ulid(1)),
+            schema: 1,
+            fact,
+        });
+        let (payload, _) = stranger.encode().unwrap();
+        let record = record(SUBJECT, payload, 1);
+        bench.log.publish(&record).await.unwrap();
+        for store in [&bench.ours, &bench.theirs] {
+            let loaded = load(store, SUBJECT).await;
+            assert!(matches!(loaded, Err(LoadError::HistoryChanged { .. })));
+        }
+        let answer = bench.ours.execute(SUBJECT, &Do::Push(2), &by()).await;
+        assert!(is_changed(&answer));
     }
-    let answer = bench.ours.execute(SUBJECT, &Do::Push(2), &by()).await;
-    assert!(is_changed(&answer));
 }
 
 #[tokio::test(start_paused = true)]
