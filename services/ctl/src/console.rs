@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
+use nogfso_contract::codec::Answer;
 use serde::Serialize;
 
 use crate::camel::camel_keys;
@@ -117,10 +118,18 @@ impl Console {
         let text = match self.format {
             Format::Text => {
                 let advice = trouble.advice().map(|advice| format!("  {advice}\n"));
-                format!("fatal: {trouble}\n{}", advice.unwrap_or_default())
+                let label = if trouble.is_wanted() { "# " } else { "fatal: " };
+                format!("{label}{trouble}\n{}", advice.unwrap_or_default())
             }
             Format::Json => {
-                format!("{}\n", serde_json::json!({ "error": trouble.failure() }))
+                let answer = Answer::<()>::Error(trouble.failure());
+                json(&answer).map_or_else(
+                    |trouble| trouble.to_string(),
+                    |json| {
+                        json + "
+"
+                    },
+                )
             }
         };
         self.complain(&text);

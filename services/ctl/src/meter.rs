@@ -34,7 +34,7 @@ pub(crate) struct Meter {
 
 enum Face {
     Bar(ProgressBar),
-    Lines { last: Option<Instant> },
+    Lines { last: Instant },
 }
 
 impl Meter {
@@ -53,7 +53,9 @@ impl Meter {
         let face = if console.is_terminal() {
             Face::Bar(bar(entries_last(gateway, repo, operation).await))
         } else {
-            Face::Lines { last: None }
+            Face::Lines {
+                last: Instant::now(),
+            }
         };
         Self {
             messages,
@@ -84,9 +86,9 @@ impl Meter {
                 bar.set_message(line(progress));
             }
             Face::Lines { last } => {
-                let is_due = last.is_none_or(|last| last.elapsed() >= LINE_EVERY);
+                let is_due = last.elapsed() >= LINE_EVERY;
                 if is_due && progress.phase == ProgressPhase::Running {
-                    *last = Some(Instant::now());
+                    *last = Instant::now();
                     console.remark(&line(progress));
                 }
             }

@@ -99,6 +99,11 @@ impl Trouble {
         }
     }
 
+    /// Whether the operator brought it about.
+    pub(crate) fn is_wanted(&self) -> bool {
+        matches!(self, Self::Detached { .. } | Self::Stopped)
+    }
+
     /// Whether the same question can be answered a little later.
     pub(crate) fn is_passing(&self) -> bool {
         match self {

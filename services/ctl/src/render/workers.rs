@@ -52,7 +52,11 @@ fn row(worker: &WorkerInfo, look: &Look) -> [String; 9] {
         ),
         presence.version.clone(),
         presence.shadow_root.to_string(),
-        prefixes.join(", "),
+        if prefixes.is_empty() {
+            "all".to_owned()
+        } else {
+            prefixes.join(", ")
+        },
     ]
 }
 

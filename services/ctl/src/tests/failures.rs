@@ -4,7 +4,9 @@ use nogfso_bus::MemoryBus;
 use serde_json::{Value, json};
 
 use super::played::{Paper, REPO, REQUEST, alone, ok, refused, typed};
+use crate::console::{Console, Format};
 use crate::exit::Exit;
+use crate::trouble::Trouble;
 
 async fn told(code: &str, details: Value) -> String {
     let bus = MemoryBus::new();
@@ -154,11 +156,28 @@ async fn what_is_unknown_in_an_answer_is_passed_on_as_json() {
 }
 
 #[test]
+fn one_who_leaves_a_wait_is_told_how_to_come_back() {
+    let (out, err) = (Paper::default(), Paper::default());
+    let (to_out, to_err) = (Box::new(out), Box::new(err.clone()));
+    let mut console = Console::writing_to(Format::Text, to_out, to_err);
+    let left = Trouble::Detached {
+        reattach: "request get --wait a b".to_owned(),
+    };
+    console.tell(&left);
+    assert_eq!(left.exit(), Exit::Interrupted);
+    let told =
+        "# detached; the work goes on\n  wait for it with: nogfsoctl request get --wait a b\n";
+    assert_eq!(err.text(), told);
+    console.tell(&Trouble::Stopped);
+    assert_eq!(err.text(), told);
+}
+
+#[test]
 fn a_reader_who_went_away_ends_the_command_quietly() {
-    let gone = crate::trouble::Trouble::Output(std::io::ErrorKind::BrokenPipe.into());
+    let gone = Trouble::Output(std::io::ErrorKind::BrokenPipe.into());
     assert!(gone.is_silent());
     assert_eq!(gone.exit(), Exit::Done);
-    let full = crate::trouble::Trouble::Output(std::io::ErrorKind::StorageFull.into());
+    let full = Trouble::Output(std::io::ErrorKind::StorageFull.into());
     assert!(!full.is_silent());
     assert_eq!(full.exit(), Exit::Failed);
 }
