@@ -29,10 +29,10 @@ impl Caller {
     ///
     /// Denies a request that does not come from a user of the users' account.
     pub(crate) fn of(message: &Message, settings: &Settings) -> Result<Self, Failure> {
-        match (
-            message.headers.value(REQUEST_INFO_HEADER),
-            &settings.unstamped_user,
-        ) {
+        // The broker replaces a header of exactly this name; in other letters it would be the sender's own.
+        let mut headers = message.headers.iter();
+        let stamp = headers.find(|(name, _)| *name == REQUEST_INFO_HEADER);
+        match (stamp.map(|(_, value)| value), &settings.unstamped_user) {
             (Some(header), _) => {
                 let stamp: Stamp = serde_json::from_str(header)
                     .map_err(|_| denied("the broker's stamp on the request is unreadable"))?;
@@ -109,6 +109,16 @@ mod tests {
             assert_eq!(caller(Some(bad), &settings), Err(Code::Denied), "{bad}");
         }
         assert_eq!(caller(None, &settings), Err(Code::Denied));
+    }
+
+    #[test]
+    fn a_stamp_in_other_letters_is_nobodys() {
+        let stamp = r#"{"acc":"USERS","user":"operator"}"#;
+        for name in ["nats-request-info", "NATS-REQUEST-INFO"] {
+            let message = Message::new("fso.cmd.x", "").with_header(name, stamp);
+            let refused = Caller::of(&message, &Settings::default()).unwrap_err();
+            assert_eq!(refused.code, Code::Denied, "{name}");
+        }
     }
 
     #[test]

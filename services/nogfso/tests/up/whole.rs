@@ -3,6 +3,7 @@
 use std::fs;
 
 use async_nats::Client;
+use async_nats::header::HeaderMap;
 use nogfso_testkit::{Process, Signal, wait_until};
 use serde_json::Value;
 
@@ -130,4 +131,28 @@ async fn init_registry(client: &Client, name: &str) {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stamp_in_other_letters_is_not_believed() {
+    let place = Place::new();
+    let _up = ready(&place, &["--user", "alice"]);
+    let alice = place.connect("context-alice.json").await;
+    // In whatever order headers arrive, the forged one must never count.
+    for _ in 0..16 {
+        for name in [
+            "nats-request-info",
+            "NATS-REQUEST-INFO",
+            "Nats-request-info",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, r#"{"acc":"NOBODY","user":"operator"}"#);
+            let reply = alice
+                .request_with_headers("fso.get.registries", headers, "{}".into())
+                .await
+                .unwrap();
+            let answer: Value = serde_json::from_slice(&reply.payload).unwrap();
+            assert!(answer["error"].is_null(), "{name} was believed: {answer}");
+        }
+    }
 }
