@@ -20,7 +20,6 @@ const SLOT_COUNT_DEFAULT: NonZeroUsize = NonZeroUsize::new(4).expect("four is no
 const SLOT_COUNT_MAX: usize = 256;
 /// The most `--prefix` options.
 pub const PREFIX_COUNT_MAX: usize = 256;
-const PREFIX_DEFAULT: &str = "/example";
 
 /// Tracks large directory trees by means of git repositories of their metadata.
 #[derive(Debug, Parser)]
@@ -60,8 +59,8 @@ pub struct UpArguments {
     /// Where shadow repos lie; DIR/shadow if absent.
     #[arg(long, value_name = "DIR")]
     pub shadow_root: Option<PathBuf>,
-    /// A global path below which directories may be adopted; repeatable. The roots of --root are such anyway; /example if there
-    /// is neither.
+    /// A global path below which directories may be adopted; repeatable. The roots of --root are such anyway; everything if none
+    /// is given.
     #[arg(long = "prefix", value_name = "GLOBAL")]
     pub prefixes: Vec<GlobalPath>,
     /// How many repos are worked on at the same time; 1 to 256.
@@ -234,13 +233,13 @@ impl UpArguments {
     }
 }
 
+/// The prefixes given and those of the roots; none, which means everything, if none is given.
 fn prefixes(mut given: Vec<GlobalPath>, roots: &[RootArgument]) -> Vec<GlobalPath> {
-    given.extend(roots.iter().map(|root| root.global.clone()));
-    if given.is_empty() {
-        given.push(GlobalPath::parse(PREFIX_DEFAULT).expect("the default is well formed"));
+    if !given.is_empty() {
+        given.extend(roots.iter().map(|root| root.global.clone()));
+        given.sort();
+        given.dedup();
     }
-    given.sort();
-    given.dedup();
     given
 }
 

@@ -27,11 +27,8 @@ impl Adoption {
         cancel: &AtomicBool,
     ) -> Result<MayInitReply, Failure> {
         let path = &question.global_path;
-        if !self
-            .prefixes
-            .iter()
-            .any(|prefix| path.is_equal_or_below(prefix))
-        {
+        let mut prefixes = self.prefixes.iter();
+        if !self.prefixes.is_empty() && !prefixes.any(|prefix| path.is_equal_or_below(prefix)) {
             let prefixes: Vec<_> = self.prefixes.iter().map(GlobalPath::as_str).collect();
             let message = format!("not below a prefix of the worker: {}", prefixes.join(", "));
             return Err(Failure::field("global_path", message));

@@ -45,13 +45,8 @@ pub struct Settings {
     /// Registries to work for; all if none is given.
     #[arg(long = "registry", env = "NOGFSO_STAD_REGISTRY", value_delimiter = ',')]
     pub registries: Vec<RegistryName>,
-    /// Global paths that it is responsible for, each with all below it; at least one.
-    #[arg(
-        long = "prefix",
-        env = "NOGFSO_STAD_PREFIX",
-        value_delimiter = ',',
-        required = true
-    )]
+    /// Global paths that it is responsible for, each with all below it; all paths of the host if none is given.
+    #[arg(long = "prefix", env = "NOGFSO_STAD_PREFIX", value_delimiter = ',')]
     pub prefixes: Vec<GlobalPath>,
     /// The directory of all shadow repos; must exist.
     #[arg(
@@ -177,9 +172,6 @@ impl Settings {
                     "at most 1000 entries",
                 );
             }
-        }
-        if self.prefixes.is_empty() {
-            return wrong("--prefix", "there is none".to_owned(), "at least one");
         }
         if !Path::new(self.shadow_root.as_str()).is_dir() {
             return wrong(

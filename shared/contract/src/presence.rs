@@ -16,7 +16,7 @@ pub struct Presence {
     pub host: Host,
     /// Its name.
     pub instance: Instance,
-    /// The global paths that it is responsible for, each with all below it.
+    /// The global paths that it is responsible for, each with all below it; none means all of its host.
     pub prefixes: Vec<GlobalPath>,
     /// Where its shadow repos are.
     pub shadow_root: HostPath,
