@@ -27,7 +27,7 @@ pub type Messages = BoxStream<'static, Message>;
 /// The requests that arrive at a service, until it is dropped or the bus closes.
 pub type Requests = BoxStream<'static, Request>;
 
-/// How many messages a subscription holds for a slow reader before the oldest are lost.
+/// How many messages a subscription holds for a slow reader before some are lost.
 pub const SUBSCRIPTION_MESSAGES_MAX: usize = 4_096;
 
 /// Why nothing was sent or subscribed.
