@@ -1,6 +1,6 @@
 //! Payloads: JSON for people, MessagePack for programs, told apart by `Content-Type`; the reply in kind.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use crate::{Code, Failure};
@@ -85,9 +85,15 @@ impl Encoding {
                 Err(not_an_object("not a MessagePack map"))
             }
             Self::MessagePack => {
-                let mut decoder = rmp_serde::Deserializer::from_read_ref(payload);
-                serde_path_to_error::deserialize(&mut decoder)
-                    .map_err(|error| refused(&error.path().to_string(), &error.inner().to_string()))
+                let mut decoder = rmp_serde::Deserializer::new(payload);
+                let value = serde_path_to_error::deserialize(&mut decoder).map_err(|error| {
+                    refused(&error.path().to_string(), &error.inner().to_string())
+                })?;
+                if decoder.get_ref().is_empty() {
+                    Ok(value)
+                } else {
+                    Err(not_an_object("something follows the MessagePack map"))
+                }
             }
         }
     }
@@ -110,7 +116,9 @@ fn decode_json<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Failure> {
     let mut decoder = serde_json::Deserializer::from_slice(payload);
     let value = serde_path_to_error::deserialize(&mut decoder).map_err(|error| {
         let inner = error.inner();
-        if inner.is_syntax() || inner.is_eof() {
+        // A decoder that expects another type may call that a syntax error.
+        let is_json = serde_json::from_slice::<IgnoredAny>(payload).is_ok();
+        if !is_json && (inner.is_syntax() || inner.is_eof()) {
             Failure::new(Code::Malformed, format!("the payload is not JSON: {inner}"))
         } else {
             refused(&error.path().to_string(), &inner.to_string())

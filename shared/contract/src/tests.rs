@@ -92,6 +92,36 @@ fn what_is_no_object_is_malformed() {
 }
 
 #[test]
+fn a_field_of_another_type_is_named_also_where_a_name_is_expected() {
+    for (payload, field) in [
+        (
+            r#"{"repo":"0b5e7c3a-6f0e-4c1e-9d52-1f4d2a8c7b11","mtime_range":[1]}"#,
+            "mtime_range",
+        ),
+        (
+            r#"{"repo":"0b5e7c3a-6f0e-4c1e-9d52-1f4d2a8c7b11","mtime_range":7}"#,
+            "mtime_range",
+        ),
+    ] {
+        assert_eq!(
+            refused::<Stat>(payload),
+            (Code::InvalidField, Some(field.to_owned()))
+        );
+    }
+}
+
+#[test]
+fn nothing_may_follow_a_packed_request() {
+    let mut packed = Encoding::MessagePack.encode(&GetRegistries {}).unwrap();
+    let _: GetRegistries = Encoding::MessagePack.decode(&packed).unwrap();
+    packed.push(0x80);
+    let failure = Encoding::MessagePack
+        .decode::<GetRegistries>(&packed)
+        .unwrap_err();
+    assert_eq!(failure.code, Code::Malformed);
+}
+
+#[test]
 fn waits_and_vids_are_read_as_they_are_written() {
     assert_eq!(
         "30s".parse::<Wait>().unwrap().duration(),
