@@ -33,7 +33,16 @@ impl Gateway {
         let payload = Encoding::Json.encode(&question)?;
         let message = Message::new(subjects::host(&permit.file_host, MAY_INIT), payload);
         let host = &permit.file_host;
-        let reply = match self.bus.request(message, MAY_INIT_PATIENCE).await {
+        let answered = tokio::select! {
+            answered = self.bus.request(message, MAY_INIT_PATIENCE) => answered,
+            () = self.stop.cancelled() => {
+                return Err(Failure::new(
+                    Code::Unavailable,
+                    "the gateway stops; nothing was stored, try again",
+                ));
+            }
+        };
+        let reply = match answered {
             Ok(reply) => reply,
             Err(RequestError::NoResponder { .. }) => {
                 return Err(Failure::new(

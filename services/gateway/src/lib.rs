@@ -19,6 +19,8 @@ pub mod wiring;
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use nogfso_bus::{Bus, BusError};
 use nogfso_host::Tasks;
 use nogfso_journal::reaction::Parked;
@@ -36,6 +38,7 @@ struct Gateway {
     watch: watch::Watch,
     workers: presence::Workers,
     parked: Parked,
+    stop: CancellationToken,
 }
 
 /// Starts a gateway; returns when it takes requests. It runs until `tasks` are stopped, and finishes what is in hand.
@@ -52,7 +55,8 @@ pub async fn start(
 ) -> Result<(), BusError> {
     let gateway = Arc::new(Gateway {
         stores: stores::Stores::new(&log, &environment),
-        watch: watch::Watch::default(),
+        watch: watch::Watch::new(tasks.stop().clone()),
+        stop: tasks.stop().clone(),
         workers: presence::Workers::default(),
         parked: Parked::new(Arc::clone(&log), environment.clone()),
         log,

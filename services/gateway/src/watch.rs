@@ -14,6 +14,7 @@ use nogfso_journal::log::From;
 use nogfso_kernel::Position;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::Gateway;
 
@@ -23,12 +24,20 @@ const FOLLOW_AGAIN_PAUSE: Duration = Duration::from_millis(500);
 const WATCHED_AGGREGATES_MAX: usize = 100_000;
 
 /// Who waits for what.
-#[derive(Default)]
 pub(crate) struct Watch {
+    stop: CancellationToken,
     waiting: Mutex<HashMap<String, Weak<watch::Sender<Position>>>>,
 }
 
 impl Watch {
+    /// Nobody waits; all waits end when `stop` is cancelled.
+    pub(crate) fn new(stop: CancellationToken) -> Self {
+        Self {
+            stop,
+            waiting: Mutex::default(),
+        }
+    }
+
     fn sender(&self, subject: &str) -> Result<Arc<watch::Sender<Position>>, Failure> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = waiting.get(subject).and_then(Weak::upgrade) {
@@ -69,6 +78,7 @@ impl Watch {
         Ok(Waiting {
             changes,
             deadline: Instant::now() + patience,
+            stop: self.stop.clone(),
             _wakes: sender,
         })
     }
@@ -78,6 +88,7 @@ impl Watch {
 pub(crate) struct Waiting {
     changes: watch::Receiver<Position>,
     deadline: Instant,
+    stop: CancellationToken,
     _wakes: Arc<watch::Sender<Position>>,
 }
 
@@ -87,17 +98,18 @@ impl Waiting {
         *self.changes.borrow_and_update()
     }
 
-    /// Waits for the next reason to look; false when the time is over.
+    /// Waits for the next reason to look; false when the time is over, or when the gateway stops: a long wait must not hold
+    /// up the stop, and another gateway can go on with it.
     pub(crate) async fn next(&mut self) -> bool {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if left.is_zero() || self.stop.is_cancelled() {
             return false;
         }
         // The sender lives in this value, so the only other end of the wait is a change.
-        let _changed_or_not = timeout(left.min(LOOK_ANYWAY_EVERY), self.changes.changed())
-            .await
-            .is_ok();
-        true
+        tokio::select! {
+            _changed_or_not = timeout(left.min(LOOK_ANYWAY_EVERY), self.changes.changed()) => true,
+            () = self.stop.cancelled() => false,
+        }
     }
 }
 

@@ -16,7 +16,6 @@ use crate::Gateway;
 use crate::caller::Caller;
 use crate::refusal;
 use crate::routes::Handle;
-use crate::watch::unless_passing;
 
 /// How long a caller who says nothing waits for a new registry.
 const READY_PATIENCE: Duration = Duration::from_secs(5);
@@ -28,7 +27,7 @@ impl Handle for InitRegistry {
         let outcome = gateway.accept_registry(&self.name, &by).await?;
         let main_vid = outcome.after.vid.to_string();
         let patience = self.wait.map_or(READY_PATIENCE, |wait| wait.duration());
-        let confirmed = gateway.is_confirmed(&self.name, patience).await?;
+        let confirmed = gateway.is_confirmed(&self.name, patience).await;
         Ok(RegistryAccepted {
             registry: self.name,
             main_vid,
@@ -98,26 +97,27 @@ impl Gateway {
         }
     }
 
-    /// Whether main says that the registry is ready, now or within `patience`.
-    async fn is_confirmed(&self, name: &RegistryName, patience: Duration) -> Result<bool, Failure> {
-        let mut waiting = self.watch.wait(subjects::MAIN, patience)?;
+    /// Whether main is seen to say, now or within `patience`, that the registry is ready. Not an error if it cannot be seen:
+    /// what was accepted stays so.
+    async fn is_confirmed(&self, name: &RegistryName, patience: Duration) -> bool {
+        let Ok(mut waiting) = self.watch.wait(subjects::MAIN, patience) else {
+            return false;
+        };
         loop {
             let least = waiting.least();
-            let main = self
-                .stores
-                .main
-                .load(subjects::MAIN, least)
-                .await
-                .map_err(refusal::load);
-            let confirmed = main.map(|main| {
-                let listed = main.state.known().and_then(|main| main.registry(name));
-                listed.filter(|listed| listed.confirmed).map(|_| ())
-            });
-            if unless_passing(confirmed)?.is_some() {
-                return Ok(true);
-            }
-            if !waiting.next().await {
-                return Ok(false);
+            let confirmed = match self.stores.main.load(subjects::MAIN, least).await {
+                Ok(main) => {
+                    let listed = main.state.known().and_then(|main| main.registry(name));
+                    listed.is_some_and(|listed| listed.confirmed)
+                }
+                Err(error) if error.is_transient() => false,
+                Err(error) => {
+                    tracing::error!(%error, "main cannot be loaded");
+                    return false;
+                }
+            };
+            if confirmed || !waiting.next().await {
+                return confirmed;
             }
         }
     }
@@ -143,12 +143,7 @@ impl Gateway {
             .state
             .known()
             .is_some_and(|main| main.registry(name).is_some());
-        if accepted
-            && self
-                .is_confirmed(name, READY_PATIENCE)
-                .await
-                .unwrap_or(false)
-        {
+        if accepted && self.is_confirmed(name, READY_PATIENCE).await {
             return self.stores.registry.execute(&subject, command, by).await;
         }
         first
