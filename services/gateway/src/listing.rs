@@ -1,15 +1,23 @@
 //! Histories as lists of events, and places in them to go on from.
 
+use std::time::Duration;
+
 use nogfso_contract::event::{EventLine, split_fact};
 use nogfso_contract::{Code, Failure};
 use nogfso_ids::UnixMillis;
 use nogfso_journal::Commit;
+use nogfso_journal::log::Stored;
 use nogfso_kernel::{EventId, Position, Vid};
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 use ulid::Ulid;
 
 use crate::Gateway;
 use crate::refusal;
+
+/// How long reads may stay behind what is known to be there.
+const BEHIND_PATIENCE: Duration = Duration::from_secs(5);
+const BEHIND_PAUSE: Duration = Duration::from_millis(2);
 
 /// Reads the events of one commit; `parent` is the event before it.
 pub(crate) fn lines(commit: Commit<Value>, parent: Vid) -> Vec<EventLine> {
@@ -75,82 +83,167 @@ pub(crate) struct Listed {
     pub(crate) caught_up: bool,
 }
 
-impl Gateway {
-    /// The commits of `subject` after `after`, as many as one read gives.
-    pub(crate) async fn commits(
-        &self,
-        subject: &str,
-        after: Position,
-    ) -> Result<Vec<Commit<Value>>, Failure> {
-        let stored = self.log.read(subject, after).await.map_err(refusal::read)?;
-        let decoded = stored.iter().map(|stored| {
-            Commit::decode_any(&stored.payload, stored.position).map_err(|error| {
-                Failure::new(
-                    Code::Internal,
-                    format!("{subject} at {}: {error}", stored.position),
-                )
-            })
-        });
-        decoded.collect()
+/// Where one who reads a history is.
+struct Reader<'a> {
+    gateway: &'a Gateway,
+    subject: &'a str,
+    after: Position,
+    /// What must have been seen before the end is the end.
+    least: Position,
+}
+
+impl<'a> Reader<'a> {
+    fn new(gateway: &'a Gateway, subject: &'a str, after: Position, least: Position) -> Self {
+        Self {
+            gateway,
+            subject,
+            after,
+            least,
+        }
     }
 
-    /// The events of `subject` after `cursor`, about `rows` at most; a commit is never cut.
+    /// The next commits, as many as one read gives; none at the end.
+    async fn next(&mut self) -> Result<Vec<Commit<Value>>, Failure> {
+        let deadline = Instant::now() + BEHIND_PATIENCE;
+        loop {
+            let page = self.gateway.log.read(self.subject, self.after).await;
+            let page = page.map_err(refusal::read)?;
+            if let Some(last) = page.last() {
+                self.after = last.position;
+                return page.iter().map(|stored| self.decode(stored)).collect();
+            }
+            if self.after >= self.least {
+                return Ok(vec![]);
+            }
+            if Instant::now() >= deadline {
+                let message = format!("reads of {} stay behind", self.subject);
+                return Err(Failure::new(Code::Unavailable, message));
+            }
+            sleep(BEHIND_PAUSE).await;
+        }
+    }
+
+    /// Whether the leader has more. To be asked at the end, where the answer depends on nothing having been missed.
+    async fn is_behind(&mut self) -> Result<bool, Failure> {
+        let last = self.gateway.log.leader_last(self.subject).await;
+        let last = last.map_err(refusal::read)?;
+        self.least = last.map_or(Position::START, |last| last.position);
+        Ok(self.after < self.least)
+    }
+
+    fn decode(&self, stored: &Stored) -> Result<Commit<Value>, Failure> {
+        Commit::decode_any(&stored.payload, stored.position).map_err(|error| {
+            let message = format!("{} at {}: {error}", self.subject, stored.position);
+            Failure::new(Code::Internal, message)
+        })
+    }
+}
+
+impl Gateway {
+    /// The first commit of `subject`, at any position, of which `wanted` holds, with the version before it. Nothing is missed.
+    pub(crate) async fn find_commit(
+        &self,
+        subject: &str,
+        wanted: impl Fn(&Commit<Value>) -> bool,
+    ) -> Result<Option<(Commit<Value>, Vid)>, Failure> {
+        let mut reader = Reader::new(self, subject, Position::START, Position::START);
+        let mut parent = Vid::EPOCH;
+        loop {
+            let commits = reader.next().await?;
+            if commits.is_empty() && !reader.is_behind().await? {
+                return Ok(None);
+            }
+            for commit in commits {
+                if wanted(&commit) {
+                    return Ok(Some((commit, parent)));
+                }
+                let last = commit.envelope.events.last();
+                parent = last.map_or(parent, |stored| stored.id.into());
+            }
+        }
+    }
+
+    /// The events of `subject` after `cursor`, about `rows` at most; a commit is never cut. What lies at `least` is seen.
     pub(crate) async fn list(
         &self,
         subject: &str,
         cursor: Option<Cursor>,
+        least: Position,
         rows: usize,
     ) -> Result<Listed, Failure> {
-        let mut events: Vec<EventLine> = vec![];
-        let mut next = cursor;
-        let mut parent = Vid::EPOCH;
+        let known_position = cursor.and_then(|cursor| cursor.position);
         // With a cursor, what is read first must contain its event; everything up to it is skipped.
-        let mut skipping = cursor.map(|cursor| cursor.event);
-        let mut after = match cursor.and_then(|cursor| cursor.position) {
-            Some(position) => Position(position.0.saturating_sub(1)),
-            None => Position::START,
+        let start = known_position.map_or(0, |position| position.0.saturating_sub(1));
+        let mut reader = Reader::new(self, subject, Position(start), least);
+        let mut page = Page {
+            events: vec![],
+            next: cursor,
+            parent: Vid::EPOCH,
+            skips_to: cursor.map(|cursor| cursor.event),
         };
         loop {
-            let commits = self.commits(subject, after).await?;
+            let commits = reader.next().await?;
             if commits.is_empty() {
-                let known = skipping.is_none();
-                return if known {
-                    Ok(Listed {
-                        events,
-                        next,
-                        caught_up: true,
-                    })
-                } else {
-                    Err(unknown_event())
-                };
-            }
-            for commit in commits {
-                let position = commit.position;
-                after = position;
-                for line in lines(commit, parent) {
-                    let id: Ulid = line.id.parse().map_err(|_| unknown_event())?;
-                    parent = Vid(id);
-                    if let Some(wanted) = skipping {
-                        skipping = (wanted.0 != id).then_some(wanted);
-                        continue;
-                    }
-                    next = Some(Cursor {
-                        event: EventId(id),
-                        position: Some(position),
-                    });
-                    events.push(line);
+                if page.skips_to.is_none() {
+                    return Ok(page.listed(true));
                 }
-                if events.len() >= rows {
-                    return Ok(Listed {
-                        events,
-                        next,
-                        caught_up: false,
-                    });
-                }
-                if skipping.is_some() && cursor.is_some_and(|cursor| cursor.position.is_some()) {
+                if !reader.is_behind().await? {
                     return Err(unknown_event());
                 }
             }
+            for commit in commits {
+                page.add(commit);
+                if page.skips_to.is_some() && known_position.is_some() {
+                    return Err(unknown_event());
+                }
+                if page.events.len() >= rows {
+                    return Ok(page.listed(false));
+                }
+            }
+        }
+    }
+}
+
+/// A page that is being filled.
+struct Page {
+    events: Vec<EventLine>,
+    next: Option<Cursor>,
+    parent: Vid,
+    skips_to: Option<EventId>,
+}
+
+impl Page {
+    fn add(&mut self, commit: Commit<Value>) {
+        let position = commit.position;
+        let ids: Vec<EventId> = commit
+            .envelope
+            .events
+            .iter()
+            .map(|stored| stored.id)
+            .collect();
+        for (id, line) in ids.into_iter().zip(lines(commit, self.parent)) {
+            self.parent = id.into();
+            let skips = self.skips_to.is_some();
+            if self.skips_to == Some(id) {
+                self.skips_to = None;
+            }
+            if self.skips_to.is_none() {
+                self.next = Some(Cursor {
+                    event: id,
+                    position: Some(position),
+                });
+            }
+            if !skips {
+                self.events.push(line);
+            }
+        }
+    }
+
+    fn listed(self, caught_up: bool) -> Listed {
+        Listed {
+            events: self.events,
+            next: self.next,
+            caught_up,
         }
     }
 }

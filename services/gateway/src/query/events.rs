@@ -12,6 +12,7 @@ use crate::routes::Handle;
 
 impl Handle for GetEvents {
     async fn handle(self, gateway: &Gateway, _: &Caller) -> Result<EventPage, Failure> {
+        let mut cursor = self.after.as_deref().map(Cursor::parse).transpose()?;
         let subject = match (&self.registry, self.repo) {
             (Some(registry), None) => {
                 gateway.stores.known_registry(registry).await?;
@@ -22,13 +23,14 @@ impl Handle for GetEvents {
                 return Err(Failure::field("registry", "name either registry or repo"));
             }
         };
-        let cursor = self.after.as_deref().map(Cursor::parse).transpose()?;
         let rows = self.limit.rows();
         let patience = self.wait.map_or(Duration::ZERO, |wait| wait.duration());
         let mut waiting = gateway.watch.wait(&subject, patience)?;
         let listed = loop {
-            waiting.least();
-            let listed = gateway.list(&subject, cursor, rows).await?;
+            let least = waiting.least();
+            let listed = gateway.list(&subject, cursor, least, rows).await?;
+            // The place is known now, so the next look begins there.
+            cursor = listed.next;
             if !listed.events.is_empty() || !waiting.next().await {
                 break listed;
             }

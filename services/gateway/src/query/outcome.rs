@@ -3,7 +3,8 @@
 use nogfso_contract::query::{FoundCommit, GetOutcome, OutcomeFound};
 use nogfso_contract::{Failure, subjects};
 use nogfso_ids::Lane;
-use nogfso_kernel::{Position, Vid};
+use nogfso_journal::Commit;
+use serde_json::Value;
 
 use crate::Gateway;
 use crate::caller::Caller;
@@ -53,31 +54,22 @@ impl Gateway {
         command_id: &str,
         caller: &Caller,
     ) -> Result<Option<FoundCommit>, Failure> {
-        let mut after = Position::START;
-        let mut parent = Vid::EPOCH;
-        loop {
-            let commits = self.commits(subject, after).await?;
-            if commits.is_empty() {
-                return Ok(None);
+        let ours = |commit: &Commit<Value>| {
+            let command = commit.envelope.command.as_ref();
+            commit.envelope.actor == caller.actor().as_str()
+                && command.is_some_and(|command| command.id == command_id)
+        };
+        let found = self.find_commit(subject, ours).await?;
+        Ok(found.map(|(commit, parent)| {
+            let envelope = &commit.envelope;
+            let last = envelope.events.last().map(|stored| stored.id.to_string());
+            FoundCommit {
+                commit: envelope.commit.to_string(),
+                aggregate: subject.to_owned(),
+                actor: envelope.actor.clone(),
+                vid: last,
+                events: lines(commit, parent),
             }
-            for commit in commits {
-                after = commit.position;
-                let envelope = &commit.envelope;
-                let command = envelope.command.as_ref();
-                let ours = envelope.actor == caller.actor().as_str()
-                    && command.is_some_and(|command| command.id == command_id);
-                let last = envelope.events.last().map(|stored| Vid::from(stored.id));
-                if ours {
-                    return Ok(Some(FoundCommit {
-                        commit: envelope.commit.to_string(),
-                        aggregate: subject.to_owned(),
-                        actor: envelope.actor.clone(),
-                        vid: last.map(|vid| vid.to_string()),
-                        events: lines(commit, parent),
-                    }));
-                }
-                parent = last.unwrap_or(parent);
-            }
-        }
+        }))
     }
 }
