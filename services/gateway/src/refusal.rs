@@ -4,6 +4,7 @@ use nogfso_contract::{Code, Details, Failure};
 use nogfso_domain::main_list::{MainList, MainListRefusal};
 use nogfso_domain::registry::{Registry, RegistryRefusal};
 use nogfso_domain::repo::{Repo, RepoRefusal};
+use nogfso_domain::reservation::{Reservation, ReservationRefusal};
 use nogfso_domain::work::{WorkLane, WorkRefusal};
 use nogfso_journal::log::ReadFault;
 use nogfso_journal::{ExecuteError, LoadError};
@@ -56,6 +57,14 @@ impl Refuses for Repo {
             RepoRefusal::InitConflict => (Code::Conflict, None),
             RepoRefusal::ClearMessageEmpty => (Code::InvalidField, Some("error_message")),
             RepoRefusal::ClearMessageMismatch => (Code::Conflict, Some("error_message")),
+        }
+    }
+}
+
+impl Refuses for Reservation {
+    fn code(refusal: &ReservationRefusal) -> (Code, Option<&'static str>) {
+        match refusal {
+            ReservationRefusal::Taken => (Code::Conflict, Some("repo")),
         }
     }
 }

@@ -8,10 +8,11 @@ use nogfso_contract::{Code, Failure};
 use nogfso_domain::main_list::MainList;
 use nogfso_domain::registry::{KnownRegistry, Registry};
 use nogfso_domain::repo::{KnownRepo, Repo};
+use nogfso_domain::reservation::Reservation;
 use nogfso_domain::work::WorkLane;
 use nogfso_ids::{Lane, RegistryName, RepoId};
 use nogfso_journal::{Environment, Loaded, Log, Store};
-use nogfso_kernel::Position;
+use nogfso_kernel::{Aggregate, Position};
 
 use crate::refusal;
 
@@ -23,6 +24,7 @@ pub(crate) struct Stores {
     pub(crate) registry: Store<Registry>,
     pub(crate) repo: Store<Repo>,
     pub(crate) work: Store<WorkLane>,
+    pub(crate) reservation: Store<Reservation>,
     log: Arc<dyn Log>,
     found: Mutex<HashMap<RepoId, RegistryName>>,
 }
@@ -48,6 +50,7 @@ impl Stores {
             registry: Store::new(Arc::clone(log), environment.clone()),
             repo: Store::new(Arc::clone(log), environment.clone()),
             work: Store::new(Arc::clone(log), environment.clone()),
+            reservation: Store::new(Arc::clone(log), environment.clone()),
             log: Arc::clone(log),
             found: Mutex::default(),
         }
@@ -59,11 +62,10 @@ impl Stores {
         name: &RegistryName,
     ) -> Result<(Loaded<Registry>, KnownRegistry), Failure> {
         let subject = subjects::registry(name);
-        let loaded = self
-            .registry
-            .load(&subject, Position::START)
-            .await
-            .map_err(refusal::load)?;
+        let mut loaded = load(&self.registry, &subject, Position::START).await?;
+        if loaded.state.known().is_none() {
+            loaded = load_newest(&self.registry, &subject).await?;
+        }
         match loaded.state.known().cloned() {
             Some(registry) => Ok((loaded, registry)),
             None => Err(unknown_registry(name)),
@@ -74,11 +76,10 @@ impl Stores {
     pub(crate) async fn known_repo(&self, id: RepoId) -> Result<FoundRepo, Failure> {
         let registry = self.registry_of(id).await?;
         let subject = subjects::repo(&registry, id);
-        let loaded = self
-            .repo
-            .load(&subject, Position::START)
-            .await
-            .map_err(refusal::load)?;
+        let mut loaded = load(&self.repo, &subject, Position::START).await?;
+        if loaded.state.known().is_none() {
+            loaded = load_newest(&self.repo, &subject).await?;
+        }
         match loaded.state.known().cloned() {
             Some(repo) => Ok(FoundRepo {
                 subject,
@@ -108,13 +109,39 @@ impl Stores {
         else {
             return Err(unknown_repo(id));
         };
+        self.note_found(id, &registry);
+        Ok(registry)
+    }
+
+    /// Remembers the registry of a repo, which never changes.
+    pub(crate) fn note_found(&self, id: RepoId, registry: &RegistryName) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if found.len() >= FOUND_REPOS_MAX {
             found.clear();
         }
         found.insert(id, registry.clone());
-        Ok(registry)
     }
+}
+
+async fn load<A: Aggregate>(
+    store: &Store<A>,
+    subject: &str,
+    least: Position,
+) -> Result<Loaded<A>, Failure> {
+    store.load(subject, least).await.map_err(refusal::load)
+}
+
+/// An aggregate with everything that the leader has. For answers that something is not there, which a read that lags behind
+/// must not give.
+pub(crate) async fn load_newest<A: Aggregate>(
+    store: &Store<A>,
+    subject: &str,
+) -> Result<Loaded<A>, Failure> {
+    let last = store.log().leader_last(subject).await;
+    let least = last
+        .map_err(refusal::read)?
+        .map_or(Position::START, |last| last.position);
+    load(store, subject, least).await
 }
 
 pub(crate) fn unknown_registry(name: &RegistryName) -> Failure {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use nogfso_contract::command::{ClearError, ErrorCleared, InitRepo, RepoAccepted};
 use nogfso_contract::{Code, Details, Failure, subjects};
 use nogfso_domain::operation::Operation;
-use nogfso_domain::registry::{NewRepoId, Permit, RegistryCommand, RegistryRefusal};
-use nogfso_domain::repo::{ClearBy, Repo, RepoCommand};
-use nogfso_ids::{GlobalPath, RegistryName, RepoId};
+use nogfso_domain::registry::{NewRepoId, Permit, Registry, RegistryCommand, RegistryRefusal};
+use nogfso_domain::repo::{ClearBy, Repo, RepoCommand, RepoError};
+use nogfso_domain::reservation::{Holder, IdKind, ReservationCommand};
+use nogfso_ids::{RegistryName, RepoId};
 use nogfso_journal::ExecuteError;
 use nogfso_journal::store::By;
 
@@ -25,10 +26,7 @@ impl Handle for InitRepo {
     async fn handle(self, gateway: &Gateway, caller: &Caller) -> Result<RepoAccepted, Failure> {
         let by = by(caller, &self, self.vid, self.command_id.as_ref())?;
         let id = match self.repo {
-            Some(chosen) => {
-                gateway.free_or_here(chosen, &self.registry).await?;
-                NewRepoId::Chosen(chosen)
-            }
+            Some(chosen) => NewRepoId::Chosen(chosen),
             None => NewRepoId::Fresh(RepoId::from_uuid(uuid::Uuid::from_u128(
                 gateway.random_uuid_bits(),
             ))),
@@ -104,6 +102,32 @@ impl Gateway {
         }
     }
 
+    /// Gives a chosen id to a repo of `registry`, once for all registries. Only asked when the registry would accept the repo,
+    /// so that what is refused reserves nothing.
+    async fn reserve(
+        &self,
+        id: NewRepoId,
+        registry: &RegistryName,
+        by: &By,
+    ) -> Result<(), Failure> {
+        let NewRepoId::Chosen(chosen) = id else {
+            return Ok(());
+        };
+        self.free_or_here(chosen, registry).await?;
+        let reserve = ReservationCommand::Reserve(Holder {
+            kind: IdKind::Repo,
+            registry: registry.clone(),
+        });
+        let subject = subjects::reservation(chosen);
+        let reserved = self
+            .stores
+            .reservation
+            .execute(&subject, &reserve, &By::actor(&by.actor))
+            .await;
+        reserved.map_err(refusal::execute)?;
+        Ok(())
+    }
+
     async fn accept_repo(
         &self,
         init: &InitRepo,
@@ -125,35 +149,19 @@ impl Gateway {
                     let repo = repo.ok_or_else(|| {
                         Failure::new(Code::Internal, "the repo is not in its registry")
                     })?;
+                    self.stores.note_found(repo.id, &init.registry);
                     return Ok((repo.id, outcome.after.vid.to_string()));
                 }
                 Err(ExecuteError::Refused(RegistryRefusal::PermitOutdated { wanted })) => {
                     self.ask_host(&init.global_path, &wanted).await?;
+                    self.reserve(id, &init.registry, by).await?;
                     permit = Some(wanted);
                 }
-                Err(error) => {
-                    return Err(self.explained(refusal::execute(error), &init.global_path));
-                }
+                Err(ExecuteError::Refused(refused)) => return Err(explained(refused, init)),
+                Err(error) => return Err(refusal::execute(error)),
             }
         }
         Err(refusal::busy("the registry keeps changing"))
-    }
-
-    /// Adds to a refusal what the caller may not know.
-    fn explained(&self, failure: Failure, path: &GlobalPath) -> Failure {
-        let hint = match failure.message.as_str() {
-            "unknown root" => {
-                format!("unknown root: no root is equal to {path} or above it; see fso.get.roots")
-            }
-            "parent repo immutable" => {
-                format!("parent repo immutable: the repo above {path} is not online")
-            }
-            _ => return failure,
-        };
-        Failure {
-            message: hint,
-            ..failure
-        }
     }
 
     /// Waits until the shadow of a repo is there, and fails if its making failed.
@@ -165,13 +173,9 @@ impl Gateway {
     ) -> Result<String, Failure> {
         let subject = subjects::repo(registry, id);
         let mut waiting = self.watch.wait(&subject, patience)?;
-        let failure = |code, message| Failure {
-            code,
-            message,
-            details: Details {
-                repo: Some(id.to_string()),
-                ..Details::default()
-            },
+        let details = || Details {
+            repo: Some(id.to_string()),
+            ..Details::default()
         };
         loop {
             let loaded = self.stores.repo.load(&subject, waiting.least()).await;
@@ -180,24 +184,74 @@ impl Gateway {
                 .map_err(refusal::load);
             match unless_passing(looked)? {
                 Some(Ok(shadow)) => return Ok(shadow),
-                Some(Err(message)) => return Err(failure(Code::WorkFailed, message)),
+                Some(Err(error)) => {
+                    return Err(Failure {
+                        code: Code::WorkFailed,
+                        message: format!("init failed: {}", error.message),
+                        details: Details {
+                            request: Some(error.request.to_string()),
+                            work_code: Some(error.code.to_string()),
+                            ..details()
+                        },
+                    });
+                }
                 None => {}
             }
             if !waiting.next().await {
                 let message = format!(
                     "repo {id} was accepted; its shadow is not there yet; see fso.get.repo"
                 );
-                return Err(failure(Code::TimedOut, message));
+                return Err(Failure {
+                    code: Code::TimedOut,
+                    message,
+                    details: details(),
+                });
             }
         }
     }
 }
 
-fn shadow_or_error(repo: &Repo) -> Option<Result<String, String>> {
+/// A refusal with what the caller may not know.
+fn explained(refused: RegistryRefusal, init: &InitRepo) -> Failure {
+    let path = &init.global_path;
+    let hint = match &refused {
+        RegistryRefusal::UnknownRoot => Some(format!(
+            "unknown root: no root is equal to {path} or above it; see fso.get.roots"
+        )),
+        RegistryRefusal::ParentRepoImmutable => Some(format!(
+            "parent repo immutable: the repo above {path} is not online"
+        )),
+        RegistryRefusal::Uninitialized
+        | RegistryRefusal::InitConflict
+        | RegistryRefusal::RootConflict { .. }
+        | RegistryRefusal::TooManyRoots
+        | RegistryRefusal::UnknownRepo
+        | RegistryRefusal::RepoConflict { .. }
+        | RegistryRefusal::RepoIdInUse
+        | RegistryRefusal::TooManyRepos
+        | RegistryRefusal::HostPathTooLong
+        | RegistryRefusal::PermitOutdated { .. } => None,
+    };
+    let existing = if let RegistryRefusal::RepoConflict { existing } = &refused {
+        Some(existing.to_string())
+    } else {
+        None
+    };
+    let failure = refusal::execute::<Registry>(ExecuteError::Refused(refused));
+    Failure {
+        message: hint.unwrap_or(failure.message),
+        details: Details {
+            repo: existing,
+            ..failure.details
+        },
+        ..failure
+    }
+}
+
+fn shadow_or_error(repo: &Repo) -> Option<Result<String, RepoError>> {
     let repo = repo.known()?;
     if let Some(shadow) = repo.shadow_location() {
         return Some(Ok(shadow));
     }
-    repo.error(Operation::Init)
-        .map(|error| Err(format!("init failed: {}", error.message)))
+    repo.error(Operation::Init).cloned().map(Err)
 }

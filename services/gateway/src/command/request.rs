@@ -1,11 +1,11 @@
 //! Requests for work: made, waited for, taken back.
 
 use nogfso_contract::command::{CancelRequest, RequestCancelled, Stat, StatAccepted};
-use nogfso_contract::query::RequestInfo;
+use nogfso_contract::query::{RequestInfo, RequestState};
 use nogfso_contract::{Code, Details, Failure};
-use nogfso_domain::work::{Order, WorkCommand, WorkResult};
+use nogfso_domain::work::{Order, WorkCommand, WorkRefusal, WorkResult};
 use nogfso_ids::{Lane, RepoId, RequestId, UnixMillis};
-use nogfso_kernel::Position;
+use nogfso_journal::ExecuteError;
 
 use super::by;
 use crate::Gateway;
@@ -84,21 +84,10 @@ impl Handle for CancelRequest {
         };
         for lane in [Lane::Main, Lane::Sha] {
             let subject = found.work_subject(self.repo, lane);
-            let loaded = gateway
-                .stores
-                .work
-                .load(&subject, Position::START)
-                .await
-                .map_err(refusal::load)?;
-            if gateway.request_info(&loaded.state, self.request).is_none() {
-                continue;
-            }
-            let outcome = gateway
-                .stores
-                .work
-                .execute(&subject, &command, &by)
-                .await
-                .map_err(refusal::execute)?;
+            let outcome = match gateway.stores.work.execute(&subject, &command, &by).await {
+                Err(ExecuteError::Refused(WorkRefusal::UnknownRequest(_))) => continue,
+                answer => answer.map_err(refusal::execute)?,
+            };
             if let Some(request) = gateway.request_info(&outcome.after.state, self.request) {
                 return Ok(RequestCancelled { request });
             }
@@ -128,8 +117,31 @@ pub(crate) fn ended_well(ended: RequestInfo) -> Result<RequestInfo, Failure> {
                 details: details(Some(failure.code.as_str().to_owned())),
             }),
         },
-        None => Ok(ended),
+        None => without_result(ended),
     }
+}
+
+/// A request that ended a while ago: how, is still known, but not why.
+fn without_result(ended: RequestInfo) -> Result<RequestInfo, Failure> {
+    let code = match ended.state {
+        RequestState::Failed => Code::WorkFailed,
+        RequestState::Cancelled => Code::Cancelled,
+        RequestState::Waiting
+        | RequestState::Deferred
+        | RequestState::Running
+        | RequestState::Done => return Ok(ended),
+    };
+    Err(Failure {
+        code,
+        message: format!(
+            "{} ended without success: {:?}",
+            ended.operation, ended.state
+        ),
+        details: Details {
+            request: Some(ended.request.to_string()),
+            ..Details::default()
+        },
+    })
 }
 
 fn describe(ended: &RequestInfo, failure: &nogfso_domain::work::Failure<'_>) -> String {

@@ -17,7 +17,7 @@ use crate::caller::Caller;
 use crate::command::{ended_well, unknown_request};
 use crate::refusal;
 use crate::routes::Handle;
-use crate::stores::FoundRepo;
+use crate::stores::{FoundRepo, load_newest};
 use crate::watch::unless_passing;
 
 impl Handle for GetRepo {
@@ -49,12 +49,7 @@ impl Handle for GetRequest {
         let found = gateway.stores.known_repo(self.repo).await?;
         for lane in [Lane::Main, Lane::Sha] {
             let subject = found.work_subject(self.repo, lane);
-            let loaded = gateway
-                .stores
-                .work
-                .load(&subject, Position::START)
-                .await
-                .map_err(refusal::load)?;
+            let loaded = load_newest(&gateway.stores.work, &subject).await?;
             let Some(info) = gateway.request_info(&loaded.state, self.request) else {
                 continue;
             };
@@ -133,8 +128,14 @@ impl Gateway {
                 .await
                 .map_err(refusal::load);
             if let Some(loaded) = unless_passing(loaded.map(Some))? {
-                let info = self.request_info(&loaded.state, request);
-                let info = info.ok_or_else(|| unknown_request(repo, request))?;
+                let info = match self.request_info(&loaded.state, request) {
+                    Some(info) => info,
+                    None => {
+                        let newest = load_newest(&self.stores.work, subject).await?;
+                        self.request_info(&newest.state, request)
+                            .ok_or_else(|| unknown_request(repo, request))?
+                    }
+                };
                 if info.state.is_final() {
                     return Ok(info);
                 }
