@@ -10,7 +10,9 @@ use crate::routes::Handle;
 
 impl Handle for RetryParked {
     async fn handle(self, gateway: &Gateway, caller: &Caller) -> Result<ParkedDone, Failure> {
-        let entry = gateway.parked_entry(&self.reaction, &self.subject, self.item.as_deref())?;
+        let entry = gateway
+            .parked_entry(&self.reaction, &self.subject, self.item.as_deref())
+            .await?;
         tracing::info!(caller = %caller.actor(), subject = entry.subject, "a parked entry is tried again");
         let unavailable = |fault: nogfso_journal::log::PublishFault| {
             Failure::new(Code::Unavailable, fault.to_string())
@@ -31,7 +33,9 @@ impl Handle for RetryParked {
 
 impl Handle for SkipParked {
     async fn handle(self, gateway: &Gateway, caller: &Caller) -> Result<ParkedDone, Failure> {
-        let entry = gateway.parked_entry(&self.reaction, &self.subject, self.item.as_deref())?;
+        let entry = gateway
+            .parked_entry(&self.reaction, &self.subject, self.item.as_deref())
+            .await?;
         tracing::warn!(caller = %caller.actor(), subject = entry.subject, reason = entry.reason, "a parked entry is skipped");
         let removed = gateway
             .parked
@@ -43,12 +47,33 @@ impl Handle for SkipParked {
 }
 
 impl Gateway {
-    fn parked_entry(
+    /// What is parked at this moment. An entry that another process removed is only noticed when it is looked up.
+    pub(crate) async fn parked_now(&self) -> Result<Vec<ParkedEntry>, Failure> {
+        for entry in self.parked.entries() {
+            self.look_up(&entry.reaction, &entry.subject, entry.item.as_deref())
+                .await?;
+        }
+        Ok(self.parked.entries())
+    }
+
+    async fn look_up(
+        &self,
+        reaction: &str,
+        subject: &str,
+        item: Option<&str>,
+    ) -> Result<(), Failure> {
+        let looked = self.parked.is_passed_over(reaction, subject, item).await;
+        looked.map_err(|error| Failure::new(Code::Unavailable, error.to_string()))?;
+        Ok(())
+    }
+
+    async fn parked_entry(
         &self,
         reaction: &str,
         subject: &str,
         item: Option<&str>,
     ) -> Result<ParkedEntry, Failure> {
+        self.look_up(reaction, subject, item).await?;
         let same = |entry: &ParkedEntry| {
             entry.reaction == reaction && entry.subject == subject && entry.item.as_deref() == item
         };

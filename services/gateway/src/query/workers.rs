@@ -31,7 +31,7 @@ impl Handle for GetParked {
             retrying: entry.retry,
         };
         Ok(ParkedList {
-            entries: gateway.parked.entries().into_iter().map(entry).collect(),
+            entries: gateway.parked_now().await?.into_iter().map(entry).collect(),
         })
     }
 }
