@@ -17,7 +17,11 @@ pub struct Arguments {
     #[command(flatten)]
     pub server: ServerArguments,
     /// What is logged: a list like `info,nogfso_gateway=debug`.
-    #[arg(long, env = "NOGFSO_GATEWAY_LOG", default_value = "info,async_nats=warn")]
+    #[arg(
+        long,
+        env = "NOGFSO_GATEWAY_LOG",
+        default_value = "info,async_nats=warn"
+    )]
     pub log: String,
     /// Log lines as JSON objects.
     #[arg(long, env = "NOGFSO_GATEWAY_LOG_JSON")]

@@ -28,6 +28,9 @@ use nogfso_journal::{Environment, Log};
 
 pub use config::Settings;
 
+#[cfg(test)]
+mod tests;
+
 /// What a gateway works with; shared by all requests.
 struct Gateway {
     log: Arc<dyn Log>,
