@@ -16,6 +16,7 @@ use nogfso_claims::rules::{ClaimView, View};
 use nogfso_claims::{Claiming, Held, HoldError, Host as ClaimHost};
 use nogfso_contract::progress::{PROGRESS_EVERY_MS, ProgressPhase};
 use nogfso_contract::subjects::{self, Named};
+use nogfso_domain::operation::{Operation, PathProblem};
 use nogfso_domain::repo::{KnownRepo, Repo};
 use nogfso_domain::work::{
     Phase, Request, Work, WorkCommand, WorkEvent, WorkLane, WorkRefusal, WorkResult, is_trigger,
@@ -102,6 +103,7 @@ impl ClaimHost for Lane {
             return Ok(());
         };
         let id = request.request;
+        let operation = request.order.operation();
         let epoch = held.epoch();
         held.append(&WorkCommand::Start { request: id, epoch })
             .await?;
@@ -120,10 +122,11 @@ impl ClaimHost for Lane {
         held.append(&WorkCommand::Finish {
             request: id,
             epoch,
-            result,
+            result: result.clone(),
         })
         .await?;
         self.take_untold(id, epoch);
+        log_end(repo, id, operation, &result);
         Ok(())
     }
 }
@@ -280,6 +283,17 @@ impl Lane {
         let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
         untold.remove(&(request, epoch))
     }
+}
+
+/// Tells the operator of this host how a request ended.
+fn log_end(repo: RepoId, request: RequestId, operation: Operation, result: &WorkResult) {
+    let Some(failure) = result.failure() else {
+        tracing::info!(%repo, %request, "{operation} ended");
+        return;
+    };
+    let (code, message) = (failure.code.as_str(), &failure.message);
+    let path = failure.problems.paths().first().map(PathProblem::path);
+    tracing::warn!(%repo, %request, code, path, "{operation} failed: {message}");
 }
 
 fn phase(held: &Held<Lane>, request: RequestId) -> Option<Phase> {
