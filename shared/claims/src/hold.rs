@@ -53,6 +53,10 @@ impl<H: Host> Hold<H> {
             if self.held.released() {
                 return Ended::Released;
             }
+            // A refused commit tells that the claim moved on before the state that says so was read.
+            if self.held.standing.borrow().moved_on {
+                return Ended::MovedOn;
+            }
             let before = (self.held.position(), *self.held.standing.borrow());
             let done = match rules::next(&self.held.view(), self.held.epoch(), self.pressure()) {
                 Next::Stop => return Ended::MovedOn,
