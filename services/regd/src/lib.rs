@@ -25,6 +25,9 @@ pub use config::Settings;
 
 use stores::{Carry, Stores};
 
+#[cfg(test)]
+mod tests;
+
 /// Starts all reactions; returns when they run. They run until `tasks` are stopped, and finish what is in hand.
 ///
 /// # Errors
