@@ -445,4 +445,10 @@ fn a_success_that_overtakes_a_failure_is_remembered_and_one_that_does_not_leaves
     repo.when(&success(3, 2), 0).then_nothing();
     repo.when(&success(4, 2), 0).then_nothing();
     repo.when(&late, 0).then_nothing();
+    let uncounted = clear(ClearBy::Success {
+        operation: Operation::Stat,
+        result: uncounted(3),
+        failed_before: 1,
+    });
+    given::<Repo>([begun()]).when(&uncounted, 0).then_nothing();
 }
