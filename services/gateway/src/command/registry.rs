@@ -9,7 +9,7 @@ use nogfso_domain::registry::{GitlabNamespace, Registry, RegistryCommand, Regist
 use nogfso_ids::{HostPath, RegistryName};
 use nogfso_journal::ExecuteError;
 use nogfso_journal::store::{By, Outcome};
-use nogfso_kernel::Position;
+use nogfso_kernel::{Position, Vid};
 
 use super::by;
 use crate::Gateway;
@@ -25,13 +25,14 @@ impl Handle for InitRegistry {
     async fn handle(self, gateway: &Gateway, caller: &Caller) -> Result<RegistryAccepted, Failure> {
         let by = by(caller, &self, self.vid, self.command_id.as_ref())?;
         let outcome = gateway.accept_registry(&self.name, &by).await?;
-        let main_vid = outcome.after.vid.to_string();
         let patience = self.wait.map_or(READY_PATIENCE, |wait| wait.duration());
-        let confirmed = gateway.is_confirmed(&self.name, patience).await;
+        let confirmed_at = gateway.confirmed_at(&self.name, patience).await;
+        // The version that a repeat will find, if nothing else happens in between.
+        let main_vid = confirmed_at.unwrap_or(outcome.after.vid);
         Ok(RegistryAccepted {
             registry: self.name,
-            main_vid,
-            confirmed,
+            main_vid: main_vid.to_string(),
+            confirmed: confirmed_at.is_some(),
         })
     }
 }
@@ -99,25 +100,24 @@ impl Gateway {
 
     /// Whether main is seen to say, now or within `patience`, that the registry is ready. Not an error if it cannot be seen:
     /// what was accepted stays so.
-    async fn is_confirmed(&self, name: &RegistryName, patience: Duration) -> bool {
-        let Ok(mut waiting) = self.watch.wait(subjects::MAIN, patience) else {
-            return false;
-        };
+    async fn confirmed_at(&self, name: &RegistryName, patience: Duration) -> Option<Vid> {
+        let mut waiting = self.watch.wait(subjects::MAIN, patience).ok()?;
         loop {
-            let least = waiting.least();
-            let confirmed = match self.stores.main.load(subjects::MAIN, least).await {
+            match self.stores.main.load(subjects::MAIN, waiting.least()).await {
                 Ok(main) => {
                     let listed = main.state.known().and_then(|main| main.registry(name));
-                    listed.is_some_and(|listed| listed.confirmed)
+                    if listed.is_some_and(|listed| listed.confirmed) {
+                        return Some(main.vid);
+                    }
                 }
-                Err(error) if error.is_transient() => false,
+                Err(error) if error.is_transient() => {}
                 Err(error) => {
                     tracing::error!(%error, "main cannot be loaded");
-                    return false;
+                    return None;
                 }
-            };
-            if confirmed || !waiting.next().await {
-                return confirmed;
+            }
+            if !waiting.next().await {
+                return None;
             }
         }
     }
@@ -143,7 +143,7 @@ impl Gateway {
             .state
             .known()
             .is_some_and(|main| main.registry(name).is_some());
-        if accepted && self.is_confirmed(name, READY_PATIENCE).await {
+        if accepted && self.confirmed_at(name, READY_PATIENCE).await.is_some() {
             return self.stores.registry.execute(&subject, command, by).await;
         }
         first
