@@ -3,5 +3,6 @@
 //! What one crate can show is tested in that crate.
 
 mod dependencies;
+mod end_to_end;
 mod tidy;
 mod workspace;
