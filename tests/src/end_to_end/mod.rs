@@ -14,10 +14,13 @@
 //! | 25, 27 | [`recording::what_cannot_be_read_is_an_error_until_it_is_cleared_by_its_text`] |
 //! | 28 | [`recording::a_stat_that_is_waited_for_fails_and_a_later_success_clears_its_error`] |
 //! | 32 | [`recording::a_stat_without_a_change_makes_no_commit`] |
+//! | 45 | [`crashes::the_worker_may_be_killed_at_any_moment`] |
 
 mod adopting;
+mod all_in_one;
 mod asking;
 mod bad_input;
+mod crashes;
 mod limits;
 mod recording;
 mod waiting;
