@@ -23,6 +23,7 @@ mod bad_input;
 mod crashes;
 mod limits;
 mod recording;
+mod stock;
 mod waiting;
 mod world;
 
