@@ -84,10 +84,16 @@ impl Meter {
             Face::Bar(bar) => {
                 bar.set_position(progress.files);
                 bar.set_message(line(progress));
+                if progress.phase == ProgressPhase::Ended {
+                    bar.suspend(|| console.remark(&line(progress)));
+                }
             }
             Face::Lines { last } => {
-                let is_due = last.elapsed() >= LINE_EVERY;
-                if is_due && progress.phase == ProgressPhase::Running {
+                let is_due = match progress.phase {
+                    ProgressPhase::Running => last.elapsed() >= LINE_EVERY,
+                    ProgressPhase::Ended => true,
+                };
+                if is_due {
                     *last = Instant::now();
                     console.remark(&line(progress));
                 }
