@@ -250,7 +250,7 @@ impl Runner {
 
     async fn look(&self, Woken { wake, delivery }: Woken) {
         let answered = match self.react(&wake).await {
-            Ok(()) => delivery.acker.ack().await,
+            Ok(()) => self.done(&delivery).await,
             Err(ReactError::Newer { reason }) => {
                 tracing::warn!(
                     reaction = self.reaction.name(),
@@ -280,7 +280,18 @@ impl Runner {
     }
 
     async fn acknowledge(&self, woken: Woken) {
-        self.note_unanswered(woken.delivery.acker.ack().await);
+        self.note_unanswered(self.done(&woken.delivery).await);
+    }
+
+    /// Acknowledges. An alarm that rang is removed then, so that its stream does not grow with time.
+    async fn done(&self, delivery: &Delivery) -> Result<(), ReadFault> {
+        delivery.acker.ack().await?;
+        let stored = &delivery.stored;
+        if stored.subject.starts_with(ALARM_PREFIX) {
+            let keep_from = Position(stored.position.0 + 1);
+            self.log.purge(&stored.subject, Some(keep_from)).await?;
+        }
+        Ok(())
     }
 
     fn note_unanswered(&self, answered: Result<(), ReadFault>) {
@@ -339,7 +350,7 @@ impl Runner {
             .publish(&retry_record(name, &wake.subject, at_ms))
             .await
         {
-            Ok(_) => delivery.acker.ack().await,
+            Ok(_) => self.done(delivery).await,
             Err(fault) => {
                 tracing::warn!(reaction = name, %fault, "cannot set an alarm");
                 delivery

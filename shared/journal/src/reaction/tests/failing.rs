@@ -96,6 +96,23 @@ async fn a_failed_alarm_comes_back_although_the_state_was_seen() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_alarm_that_rang_leaves_nothing_behind() {
+    let mut bench = bench().await;
+    bench.start();
+    let alarm = alarm_record(NAME, SUBJECT, bench.log.clock().now_ms());
+    bench.log.publish(&alarm).await.unwrap();
+    bench
+        .until(SOON, "a look", |bench| {
+            !bench.spy.looks_at(SUBJECT).is_empty()
+        })
+        .await;
+    bench.settled(SOON).await;
+    bench.drained().await;
+    let rang = alarm.schedule.unwrap().target;
+    assert_eq!(bench.log.read(&rang, Position::START).await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_alarm_for_another_try_replaces_none_of_the_reaction() {
     let mut bench = bench().await;
     let at_ms = bench.log.clock().now_ms() + 3_600_000;
