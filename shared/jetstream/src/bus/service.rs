@@ -3,6 +3,7 @@
 //! The client library's services cannot send a payload together with an error, so the protocol is spoken here.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_nats::{Client, Subscriber};
 use async_trait::async_trait;
@@ -12,11 +13,14 @@ use jiff::Timestamp;
 use nogfso_bus::{BusError, Message, Reply, Request, Requests, Responder, ServiceSpec};
 use nogfso_journal::{Clock, SystemClock};
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::message::message_of;
 use super::statistics::{Instance, Verb};
 use super::{check_filter, publish, subscribe_fault};
+
+/// How long the server may take to confirm subscriptions.
+const KNOWN_PATIENCE: Duration = Duration::from_secs(2);
 
 type Shared = Arc<Mutex<Instance>>;
 
@@ -56,6 +60,7 @@ pub(super) async fn serve(client: &Client, spec: ServiceSpec) -> Result<Requests
         }));
     }
     let announcer = announce(client, &spec.name, &id, instance).await?;
+    known_to_server(client).await;
     // The announcer lives as long as the stream that holds it.
     Ok(select_all(endpoints)
         .map(move |request| {
@@ -63,6 +68,24 @@ pub(super) async fn serve(client: &Client, spec: ServiceSpec) -> Result<Requests
             request
         })
         .boxed())
+}
+
+/// Waits until the server has seen all subscriptions made so far, so that nobody who asks from now on hears that nobody serves.
+///
+/// A server handles what a client sends in order: a message to oneself comes back after the subscriptions before it.
+async fn known_to_server(client: &Client) {
+    let inbox = client.new_inbox();
+    let round_trip = async {
+        let mut echo = client.subscribe(inbox.clone()).await.ok()?;
+        client.publish(inbox, bytes::Bytes::new()).await.ok()?;
+        client.flush().await.ok()?;
+        echo.next().await
+    };
+    if !matches!(timeout(KNOWN_PATIENCE, round_trip).await, Ok(Some(_))) {
+        tracing::warn!(
+            "the server has not confirmed the subscriptions; requests may find nobody for a moment"
+        );
+    }
 }
 
 fn check(spec: &ServiceSpec) -> Result<(), BusError> {
