@@ -18,18 +18,26 @@ mod watch;
 pub mod wiring;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use nogfso_bus::{Bus, BusError};
+use nogfso_contract::{Code, Failure, subjects};
 use nogfso_host::Tasks;
+use nogfso_ids::RepoId;
 use nogfso_journal::reaction::Parked;
 use nogfso_journal::{Environment, Log};
 
 pub use config::Settings;
 
+use stores::FoundRepo;
+
 #[cfg(test)]
 mod tests;
+
+/// How long a repo that was just accepted may take to begin.
+const BEGIN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a gateway works with; shared by all requests.
 struct Gateway {
@@ -73,4 +81,26 @@ pub async fn start(
     let stop = tasks.stop().clone();
     tasks.spawn("parked entries", async move { parked.keep_up(stop).await });
     server::serve(&gateway, tasks).await
+}
+
+impl Gateway {
+    /// A repo that exists. One that was accepted a moment ago is waited for until its history has begun.
+    async fn known_repo(&self, id: RepoId) -> Result<FoundRepo, Failure> {
+        let first = self.stores.known_repo(id).await;
+        let (Err(failure), Some(registry)) = (&first, self.stores.accepted_by(id)) else {
+            return first;
+        };
+        if failure.code != Code::NotFound {
+            return first;
+        }
+        let mut waiting = self
+            .watch
+            .wait(&subjects::repo(&registry, id), BEGIN_PATIENCE)?;
+        loop {
+            let found = self.stores.known_repo(id).await;
+            if found.is_ok() || !waiting.next().await {
+                return found;
+            }
+        }
+    }
 }

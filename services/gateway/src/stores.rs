@@ -72,7 +72,13 @@ impl Stores {
         }
     }
 
-    /// A repo that exists.
+    /// Whether a registry lists the repo though its own history may not have begun.
+    pub(crate) fn accepted_by(&self, id: RepoId) -> Option<RegistryName> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.get(&id).cloned()
+    }
+
+    /// A repo whose history has begun.
     pub(crate) async fn known_repo(&self, id: RepoId) -> Result<FoundRepo, Failure> {
         let registry = self.registry_of(id).await?;
         let subject = subjects::repo(&registry, id);
@@ -91,13 +97,8 @@ impl Stores {
     }
 
     async fn registry_of(&self, id: RepoId) -> Result<RegistryName, Failure> {
-        if let Some(known) = self
-            .found
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-        {
-            return Ok(known.clone());
+        if let Some(known) = self.accepted_by(id) {
+            return Ok(known);
         }
         let filter = subjects::repo_anywhere(id);
         let last = self

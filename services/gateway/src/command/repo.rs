@@ -62,7 +62,7 @@ impl Handle for ClearError {
                 ));
             }
         };
-        let found = gateway.stores.known_repo(self.repo).await?;
+        let found = gateway.known_repo(self.repo).await?;
         let command = RepoCommand::ClearError { by: clear };
         let outcome = gateway
             .stores

@@ -20,7 +20,7 @@ impl Handle for Stat {
             Some(author) => author,
             None => caller.author()?,
         };
-        let found = gateway.stores.known_repo(self.repo).await?;
+        let found = gateway.known_repo(self.repo).await?;
         if found.repo.shadow_path().is_none() {
             return Err(Failure::new(
                 Code::Precondition,
@@ -78,7 +78,7 @@ impl Handle for Stat {
 impl Handle for CancelRequest {
     async fn handle(self, gateway: &Gateway, caller: &Caller) -> Result<RequestCancelled, Failure> {
         let by = by(caller, &self, None, self.command_id.as_ref())?;
-        let found = gateway.stores.known_repo(self.repo).await?;
+        let found = gateway.known_repo(self.repo).await?;
         let command = WorkCommand::Cancel {
             request: self.request,
         };

@@ -18,7 +18,7 @@ impl Handle for GetEvents {
                 gateway.stores.known_registry(registry).await?;
                 subjects::registry(registry)
             }
-            (None, Some(repo)) => gateway.stores.known_repo(repo).await?.subject,
+            (None, Some(repo)) => gateway.known_repo(repo).await?.subject,
             (Some(_), Some(_)) | (None, None) => {
                 return Err(Failure::field("registry", "name either registry or repo"));
             }

@@ -16,7 +16,7 @@ impl Handle for GetOutcome {
         let aggregates = match (&self.registry, self.repo) {
             (Some(registry), None) => vec![subjects::registry(registry)],
             (None, Some(repo)) => {
-                let found = gateway.stores.known_repo(repo).await?;
+                let found = gateway.known_repo(repo).await?;
                 let work = |lane| found.work_subject(repo, lane);
                 vec![found.subject.clone(), work(Lane::Main), work(Lane::Sha)]
             }

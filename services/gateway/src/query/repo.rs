@@ -22,7 +22,7 @@ use crate::watch::unless_passing;
 
 impl Handle for GetRepo {
     async fn handle(self, gateway: &Gateway, _: &Caller) -> Result<RepoInfo, Failure> {
-        let found = gateway.stores.known_repo(self.repo).await?;
+        let found = gateway.known_repo(self.repo).await?;
         let repo = &found.repo;
         let errors: Vec<RepoErrorInfo> = repo
             .errors()
@@ -46,7 +46,7 @@ impl Handle for GetRepo {
 
 impl Handle for GetRequest {
     async fn handle(self, gateway: &Gateway, _: &Caller) -> Result<RequestInfo, Failure> {
-        let found = gateway.stores.known_repo(self.repo).await?;
+        let found = gateway.known_repo(self.repo).await?;
         for lane in [Lane::Main, Lane::Sha] {
             let subject = found.work_subject(self.repo, lane);
             let loaded = load_newest(&gateway.stores.work, &subject).await?;

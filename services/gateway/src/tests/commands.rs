@@ -189,6 +189,22 @@ async fn a_repeated_init_is_the_same_repo_and_asks_the_host_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_repo_that_was_just_accepted_is_waited_for() {
+    let world = World::new().await;
+    world.ready_registry("exreg").await;
+    world.agreeable_host().await;
+    let id = world.accepted("/data/a").await;
+    let asked = world.ok("get.repo", json!({ "repo": id }));
+    let (info, ()) = tokio::join!(asked, world.begin_repo("exreg", id));
+    assert_eq!(info["repo"], json!(id));
+    let never_begun = world.accepted("/data/b").await;
+    let refused = world
+        .refused("get.repo", json!({ "repo": never_begun }))
+        .await;
+    assert_eq!(refused.code, Code::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_inits_at_one_path_at_once_give_one_repo() {
     let world = World::new().await;
     world.ready_registry("exreg").await;
