@@ -136,15 +136,18 @@ fn everything_in_one_process_survives_its_own_death_and_that_of_its_server() {
     ];
     all.ctl(&root).ok();
 
+    for n in 1..=REPO_COUNT {
+        make_tree(&all.real_data().join(format!("tree {n}")));
+    }
     let mut ids = BTreeSet::from([first["id"].as_str().unwrap().to_owned()]);
-    ids.extend(adopted_through(&mut all, "kill", |all| {
+    ids.extend(adopted_through(&mut all, ("tree", "kill"), |all| {
         let server = all.server();
         assert!(server.is_some());
         all.kill();
         all.up();
         assert_eq!(all.server(), server, "the server that survived is kept");
     }));
-    ids.extend(adopted_through(&mut all, "server", |all| {
+    ids.extend(adopted_through(&mut all, ("kill", "server"), |all| {
         let server = all.server().expect("the server runs");
         let killed = Command::new("kill").args(["-s", "KILL", &server]).status();
         assert!(killed.unwrap().success());
@@ -160,16 +163,18 @@ fn everything_in_one_process_survives_its_own_death_and_that_of_its_server() {
     assert_eq!(all.server(), None);
 }
 
-/// The ids of repos that were acknowledged before the crash and adopted after it.
+/// Gives the trees other names, and returns the ids of the repos that were acknowledged before the crash and adopted after it.
 fn adopted_through(
     all: &mut AllInOne,
-    name: &str,
+    (before, name): (&str, &str),
     crash: impl FnOnce(&mut AllInOne),
 ) -> Vec<String> {
     let context = all.context();
     let names: Vec<_> = (1..=REPO_COUNT).map(|n| format!("{name} {n}")).collect();
-    for name in &names {
-        make_tree(&all.real_data().join(name));
+    for (n, name) in names.iter().enumerate() {
+        let place = all.real_data();
+        fs::rename(place.join(format!("{before} {}", n + 1)), place.join(name))
+            .expect("the tree is ours");
     }
     let ids: Vec<_> = names
         .iter()

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nogfso_testkit::wait_until_blocking;
+use nogfso_testkit::{Signal, wait_until_blocking};
 use serde_json::Value;
 
 use super::asking::{Answer, Asks, ctl_command, git};
@@ -15,7 +15,7 @@ use super::{AUTHOR, DEADLINE, GLOBAL_ROOT, REGISTRY};
 /// Repos that are adopted at once.
 const REPO_COUNT: usize = 3;
 /// Files of each of them.
-const FILE_COUNT: u64 = 2_000;
+const FILE_COUNT: u64 = 3_000;
 const FILES_PER_FOLDER: u64 = 100;
 
 /// Who is killed.
@@ -69,13 +69,30 @@ fn the_server_may_be_killed_at_any_moment() {
     survives(Victim::Server);
 }
 
+#[test]
+fn a_second_worker_takes_over_what_the_first_had_in_hand() {
+    let mut world = World::with_root();
+    let names = make_trees(&world);
+    // A worker that stands still keeps its locks until it dies.
+    let stays_away = |world: &mut World| {
+        world.process(Service::Stad).signal(Signal::STOP);
+        world.restart(Service::SpareStad);
+        world.kill(Service::Stad);
+    };
+    let accepted = adopted_through_a_crash(&mut world, stays_away, Moment::Locked, &names);
+    for id in &accepted {
+        assert_adopted_once(&world, id);
+    }
+    let ids = accepted.into_iter().collect();
+    assert_registered_once(&world, &ids);
+    assert_some_taken_over(&world, &ids);
+}
+
 fn survives(victim: Victim) {
     let mut world = World::with_root();
     let mut ids = BTreeSet::new();
-    let mut names: Vec<_> = (1..=REPO_COUNT).map(|n| format!("tree {n}")).collect();
-    for name in &names {
-        make_tree(&world.host_root().join(name));
-    }
+    let mut names = make_trees(&world);
+    let comes_again = |world: &mut World| kill_and_restart(world, victim);
     for moment in MOMENTS {
         // Making files takes longer than adopting them, so the same trees serve all moments.
         for (n, name) in names.iter_mut().enumerate() {
@@ -84,7 +101,7 @@ fn survives(victim: Victim) {
             fs::rename(root.join(&*name), root.join(&next)).expect("the tree is ours");
             *name = next;
         }
-        let accepted = adopted_through_a_crash(&mut world, victim, moment, &names);
+        let accepted = adopted_through_a_crash(&mut world, comes_again, moment, &names);
         for id in &accepted {
             assert_adopted_once(&world, id);
         }
@@ -93,9 +110,14 @@ fn survives(victim: Victim) {
     assert_eq!(ids.len(), MOMENTS.len() * REPO_COUNT);
     assert_registered_once(&world, &ids);
     if matches!(victim, Victim::Service(Service::Stad)) {
-        let highest = ids.iter().map(|id| epoch_on_disk(&world, id)).max();
-        assert!(highest > Some(1), "no repo was ever taken over");
+        assert_some_taken_over(&world, &ids);
     }
+}
+
+/// That the crash met work in hand; else the test would show nothing.
+fn assert_some_taken_over(world: &World, ids: &BTreeSet<String>) {
+    let highest = ids.iter().map(|id| epoch_on_disk(world, id)).max();
+    assert!(highest > Some(1), "no repo was ever taken over");
 }
 
 /// The epoch that the last worker wrote behind its lock.
@@ -109,20 +131,33 @@ fn epoch_on_disk(world: &World, id: &str) -> u64 {
     epoch.parse().expect("an epoch is a number")
 }
 
+/// The names of new directories for [`REPO_COUNT`] repos.
+fn make_trees(world: &World) -> Vec<String> {
+    let names: Vec<_> = (1..=REPO_COUNT).map(|n| format!("tree {n}")).collect();
+    for name in &names {
+        make_tree(&world.host_root().join(name));
+    }
+    names
+}
+
 /// The ids that were acknowledged.
 fn adopted_through_a_crash(
     world: &mut World,
-    victim: Victim,
+    crash: impl FnOnce(&mut World),
     moment: Moment,
     names: &[String],
 ) -> Vec<String> {
     let context = world.context();
-    let acknowledged = AtomicUsize::new(0);
+    let round = Round {
+        names,
+        acknowledged: AtomicUsize::new(0),
+        lock_count_before: lock_count(world),
+    };
     std::thread::scope(|scope| {
         let commands: Vec<_> = names
             .iter()
             .map(|name| {
-                let (context, acknowledged) = (&context, &acknowledged);
+                let (context, acknowledged) = (&context, &round.acknowledged);
                 scope.spawn(move || {
                     let id = init_until_accepted(context, name);
                     acknowledged.fetch_add(1, Ordering::SeqCst);
@@ -131,9 +166,9 @@ fn adopted_through_a_crash(
             })
             .collect();
         wait_until_blocking(&format!("{moment:?}"), DEADLINE, || {
-            has_come(moment, world, names, &acknowledged)
+            has_come(moment, world, &round)
         });
-        kill_and_restart(world, victim);
+        crash(world);
         let joined = commands
             .into_iter()
             .map(|command| command.join().expect("it is accepted"));
@@ -151,23 +186,24 @@ fn kill_and_restart(world: &mut World, victim: Victim) {
     }
 }
 
-fn has_come(moment: Moment, world: &World, names: &[String], acknowledged: &AtomicUsize) -> bool {
+/// What a moment is judged by, beside what lies on the disk.
+struct Round<'a> {
+    names: &'a [String],
+    acknowledged: AtomicUsize,
+    lock_count_before: usize,
+}
+
+fn has_come(moment: Moment, world: &World, round: &Round<'_>) -> bool {
     let any_shadow = |is_so: &dyn Fn(&Path) -> bool| {
-        names
+        round
+            .names
             .iter()
             .any(|name| shadows_of(world, name).iter().any(|shadow| is_so(shadow)))
     };
     match moment {
         Moment::Asked => true,
-        Moment::Accepted => acknowledged.load(Ordering::SeqCst) > 0,
-        // Marks are written behind the lock, and those of earlier repos stay.
-        Moment::Locked => {
-            let earlier = MOMENTS
-                .iter()
-                .take_while(|one| !matches!(one, Moment::Locked));
-            let locks = entries(&world.shadow_root().join(".nogfso/locks"));
-            locks.len() > earlier.count() * REPO_COUNT
-        }
+        Moment::Accepted => round.acknowledged.load(Ordering::SeqCst) > 0,
+        Moment::Locked => lock_count(world) > round.lock_count_before,
         Moment::ShadowStands => any_shadow(&|_| true),
         Moment::Recorded => any_shadow(&|shadow| {
             let commit = |branch| fs::read(shadow.join(".git/refs/heads").join(branch)).ok();
@@ -249,6 +285,11 @@ pub(super) fn assert_registered_once(world: &impl Asks, ids: &BTreeSet<String>) 
     }
     let parked = world.ctl_json(&["parked"]);
     assert_eq!(parked["entries"], serde_json::json!([]));
+}
+
+/// Locks are never removed.
+fn lock_count(world: &World) -> usize {
+    entries(&world.shadow_root().join(".nogfso/locks")).len()
 }
 
 fn shadows_of(world: &World, name: &str) -> Vec<PathBuf> {

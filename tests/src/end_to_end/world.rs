@@ -30,6 +30,8 @@ pub(crate) enum Service {
     Gateway,
     Regd,
     Stad,
+    /// Another worker of the same host.
+    SpareStad,
 }
 
 /// As whom the worker runs.
@@ -218,7 +220,7 @@ impl World {
         let mut command = match service {
             Service::Gateway => Command::new(binary("nogfsogwd")),
             Service::Regd => Command::new(binary("nogfsoregd")),
-            Service::Stad => self.stad_command(),
+            Service::Stad | Service::SpareStad => self.stad_command(),
         };
         command
             .env("NOGFSO_SERVER", self.server.url())
