@@ -1,18 +1,15 @@
 //! The sole place where the services meet their adapters: each on a connection of its own, all in this process.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use nogfso_bus::{Bus, BusError};
+use nogfso_bus::BusError;
 use nogfso_contract::subjects::STREAMS;
 use nogfso_host::Tasks;
 use nogfso_ids::{HostPath, Instance};
-use nogfso_jetstream::{
-    ConnectError, Connection, Credentials, JetStreamBus, JetStreamLog, Replicas,
-};
+use nogfso_jetstream::{ConnectError, Connection, Credentials, Ports, Replicas};
+use nogfso_journal::Environment;
 use nogfso_journal::log::ReadFault;
 use nogfso_journal::reaction::ReactError;
-use nogfso_journal::{Environment, Log};
 
 use crate::accounts::{Password, Person, SERVICE};
 use crate::config::Settings;
@@ -46,14 +43,6 @@ pub enum ServicesError {
     Stad(#[from] nogfso_stad::StartError),
 }
 
-/// One service's way to the broker.
-#[derive(Clone)]
-struct Means {
-    connection: Connection,
-    log: Arc<dyn Log>,
-    bus: Arc<dyn Bus>,
-}
-
 /// Services that run; to be stopped by their tasks, then closed.
 pub struct Services {
     /// The worker's name.
@@ -75,10 +64,10 @@ impl Services {
     ) -> Result<Self, ServicesError> {
         let environment = Environment::system();
         let stad = stad_settings(settings, shadow_root)?;
-        let gateway = Means::connect(settings, password, "nogfsogwd").await?;
-        let regd = Means::connect(settings, password, "nogfsoregd").await?;
-        let worker = Means::connect(settings, password, "nogfsostad").await?;
-        let connections = [&gateway, &regd, &worker].map(|means| means.connection.clone());
+        let gateway = ports(settings, password, "nogfsogwd").await?;
+        let regd = ports(settings, password, "nogfsoregd").await?;
+        let worker = ports(settings, password, "nogfsostad").await?;
+        let connections = [&gateway, &regd, &worker].map(|ports| ports.connection.clone());
         nogfso_regd::start(
             regd.log,
             regd.bus,
@@ -112,30 +101,22 @@ impl Services {
     }
 }
 
-impl Means {
-    async fn connect(
-        settings: &Settings,
-        password: &Password,
-        name: &str,
-    ) -> Result<Self, ServicesError> {
-        let connection = Connection::connect(&nogfso_jetstream::Settings {
-            credentials: Credentials::UserAndPassword {
-                user: SERVICE.to_owned(),
-                password: password.reveal().to_owned(),
-            },
-            ..nogfso_jetstream::Settings::new(url(settings.listen), name)
-        })
-        .await?;
-        let log = JetStreamLog::new(connection.clone(), Replicas(1));
-        log.ensure_streams(&STREAMS)
-            .await
-            .map_err(ServicesError::Streams)?;
-        Ok(Self {
-            log: Arc::new(log),
-            bus: Arc::new(JetStreamBus::new(connection.clone())),
-            connection,
-        })
-    }
+async fn ports(
+    settings: &Settings,
+    password: &Password,
+    name: &str,
+) -> Result<Ports, ServicesError> {
+    let connection = Connection::connect(&nogfso_jetstream::Settings {
+        credentials: Credentials::UserAndPassword {
+            user: SERVICE.to_owned(),
+            password: password.reveal().to_owned(),
+        },
+        ..nogfso_jetstream::Settings::new(url(settings.listen), name)
+    })
+    .await?;
+    Ports::open(connection, Replicas(1), &STREAMS)
+        .await
+        .map_err(ServicesError::Streams)
 }
 
 /// Connects as a person does, to be stamped as that person.

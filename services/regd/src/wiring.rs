@@ -1,42 +1,35 @@
 //! The sole place where adapters meet the reactions.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use anyhow::Context;
-use nogfso_bus::Bus;
 use nogfso_contract::subjects::STREAMS;
-use nogfso_host::Tasks;
-use nogfso_jetstream::{JetStreamBus, JetStreamLog};
-use nogfso_journal::{Environment, Log};
+use nogfso_host::{DRAIN_LIMIT, Tasks};
+use nogfso_jetstream::Ports;
+use nogfso_journal::Environment;
 
 use crate::config::Arguments;
 
-/// How long a stop may take.
-const DRAIN_LIMIT: Duration = Duration::from_secs(20);
-
-/// Runs the reactions until it is told to stop.
+/// Runs the reactions until told to stop.
 ///
 /// # Errors
 ///
 /// Fails if the server is not there, too old or configured otherwise, and if a drain does not end.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let connection = arguments.server.connect("nogfsoregd").await?;
-    let log: Arc<dyn Log> = Arc::new(JetStreamLog::new(
-        connection.clone(),
-        arguments.server.replicas(),
-    ));
-    log.ensure_streams(&STREAMS)
+    let server = arguments.server;
+    let connection = server.connect("nogfsoregd").await?;
+    let ports = Ports::open(connection.clone(), server.replicas(), &STREAMS)
         .await
         .context("the streams are not as they must be")?;
-    let bus: Arc<dyn Bus> = Arc::new(JetStreamBus::new(connection.clone()));
     let tasks = Tasks::default();
-    crate::start(log, bus, Environment::system(), arguments.settings, &tasks).await?;
+    crate::start(
+        ports.log,
+        ports.bus,
+        Environment::system(),
+        arguments.settings,
+        &tasks,
+    )
+    .await?;
     tracing::info!("ready");
-    tokio::select! {
-        signal = nogfso_host::stop_signal() => tracing::info!(signal = signal?, "stops"),
-        () = tasks.stop().cancelled() => {}
-    }
+    tasks.until_stopped().await?;
     let drained = tasks.drain(DRAIN_LIMIT).await;
     connection.close().await;
     drained?;

@@ -7,7 +7,7 @@ pub mod logging;
 pub mod settings;
 mod tasks;
 
-pub use tasks::{DrainError, Tasks};
+pub use tasks::{DRAIN_LIMIT, DrainError, Tasks};
 
 use tokio::signal::unix::{SignalKind, signal};
 

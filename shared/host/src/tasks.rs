@@ -9,6 +9,9 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// How long the drain of a service may take that has no reason for another limit.
+pub const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+
 /// The tasks of one service. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {
@@ -76,6 +79,21 @@ impl Tasks {
             failed.store(true, Ordering::SeqCst);
             stop.cancel();
         });
+    }
+
+    /// Waits until the service is to stop: because of SIGTERM or SIGINT, or because a task failed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the signals cannot be waited for.
+    pub async fn until_stopped(&self) -> std::io::Result<()> {
+        tokio::select! {
+            signal = crate::stop_signal() => {
+                tracing::info!(signal = signal?, "stops");
+            }
+            () = self.stop.cancelled() => {}
+        }
+        Ok(())
     }
 
     /// Asks all tasks to stop and waits for them, at most `limit`.

@@ -10,6 +10,7 @@ mod bus;
 mod connection;
 mod context;
 mod log;
+mod ports;
 mod subject;
 mod version;
 
@@ -18,4 +19,5 @@ pub use bus::JetStreamBus;
 pub use connection::{ConnectError, Connection, Credentials, Settings};
 pub use context::{ContextError, ContextFolders};
 pub use log::{JetStreamLog, Replicas};
+pub use ports::Ports;
 pub use version::{SERVER_VERSION_MIN, ServerVersion};
