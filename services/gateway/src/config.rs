@@ -1,5 +1,7 @@
 //! Every setting of the gateway, with unit, default and limits; the sole reader of the environment.
 
+use std::path::PathBuf;
+
 use clap::Parser;
 use nogfso_host::logging::Format;
 use nogfso_jetstream::ServerArguments;
@@ -13,6 +15,9 @@ const IN_HAND_OF_ONE_DEFAULT: usize = 256;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "nogfsogwd", version, about)]
 pub struct Arguments {
+    /// TOML file with settings: the names of these options, `_` for `-`. Command line and environment win over it.
+    #[arg(long = "settings", value_name = "FILE")]
+    pub settings_file: Option<PathBuf>,
     /// Where the NATS server is.
     #[command(flatten)]
     pub server: ServerArguments,

@@ -15,6 +15,10 @@ use crate::accounts::{Password, Person, SERVICE};
 use crate::config::Settings;
 use crate::context::{inbox_prefix, url};
 
+/// How long the claim of a worker that died is waited for, in milliseconds. There is one worker, on the server's machine, so
+/// that less than the usual time tells it from a slow one.
+const ACK_WAIT_MS: u64 = 10_000;
+
 /// Why the services do not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServicesError {
@@ -147,6 +151,7 @@ fn stad_settings(
     })?;
     Ok(nogfso_stad::Settings {
         slots: settings.stad_slots,
+        ack_wait_ms: ACK_WAIT_MS,
         ..nogfso_stad::Settings::new(
             settings.host.clone(),
             settings.prefixes.clone(),

@@ -1,7 +1,7 @@
 //! Every setting of a worker, with unit, default and limits; the sole reader of the environment.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use nogfso_contract::presence::{InitLimits, PathLimit};
@@ -22,6 +22,9 @@ const COMMITTER_DEFAULT: &str = "nogfsostad <nogfsostad@sys.nogproject.io>";
 #[derive(Debug, Clone, Parser)]
 #[command(name = "nogfsostad", version, about)]
 pub struct Arguments {
+    /// TOML file with settings: the names of these options, `_` for `-`. Command line and environment win over it.
+    #[arg(long = "settings", value_name = "FILE")]
+    pub settings_file: Option<PathBuf>,
     /// Where the NATS server is.
     #[command(flatten)]
     pub server: ServerArguments,
