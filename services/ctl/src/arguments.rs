@@ -77,7 +77,7 @@ pub struct ConnectionOptions {
     /// A file with the seed of the user's NKey.
     #[arg(long, global = true, value_name = "FILE", env = "NATS_NKEY", help_heading = CONNECTION, hide_short_help = true)]
     pub nkey: Option<PathBuf>,
-    /// Where replies arrive [default: `_INBOX_<user>` with --user].
+    /// Where replies arrive; `_INBOX_<user>` if absent and --user is given.
     #[arg(long, global = true, value_name = "PREFIX", help_heading = CONNECTION, hide_short_help = true)]
     pub inbox_prefix: Option<String>,
     /// The home folder; contexts with a name lie below it.

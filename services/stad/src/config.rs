@@ -79,10 +79,10 @@ pub struct Settings {
     /// Bytes that a directory may hold to be adopted; 0 is unlimited; k, m, g, t are powers of 1024.
     #[arg(long, env = "NOGFSO_STAD_INIT_LIMIT_MAX_SIZE", default_value = "0", value_parser = quantity)]
     pub init_limit_max_size: u64,
-    /// Limits for a prefix, as <prefix>:<files>:<size>; the first that matches counts.
+    /// Limits for a prefix, as `<prefix>:<files>:<size>`; the first that matches counts.
     #[arg(long, env = "NOGFSO_STAD_PREFIX_INIT_LIMIT", value_delimiter = ',', value_parser = path_limit)]
     pub prefix_init_limit: Vec<PathLimit>,
-    /// Limits for a repo, as <global path>:<files>:<size>; counts before all others.
+    /// Limits for a repo, as `<global path>:<files>:<size>`; counts before all others.
     #[arg(long, env = "NOGFSO_STAD_REPO_INIT_LIMIT", value_delimiter = ',', value_parser = path_limit)]
     pub repo_init_limit: Vec<PathLimit>,
     /// Committer of shadow commits, as `Name <email>`.

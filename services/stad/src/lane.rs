@@ -25,7 +25,7 @@ use nogfso_ids::{Host, Instance, RegistryName, RepoId, RequestId};
 use nogfso_journal::{LoadError, Store};
 use nogfso_kernel::{Position, Recorded};
 use nogfso_shadow::Moment;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use crate::operation::{self, Job, Means, Meter, Ran};
 use crate::progress::Telling;
@@ -196,7 +196,8 @@ impl Lane {
             drop(lock);
             ran
         });
-        let mut ticks = interval(Duration::from_millis(PROGRESS_EVERY_MS));
+        let pause = Duration::from_millis(PROGRESS_EVERY_MS);
+        let mut ticks = interval_at(Instant::now() + pause, pause);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
             if held.must_stop() || is_cancelling(held, request) {

@@ -130,7 +130,7 @@ async fn a_user_hears_its_own_answers_the_feed_and_the_progress_only() {
     answer(&broker.service, "fso.cmd.>", "done").await;
 
     let reply = bob
-        .request("fso.cmd.repo.init", "secret".into())
+        .request("fso.cmd.probe.init", "secret".into())
         .await
         .unwrap();
     assert_eq!(reply.payload, "done");
@@ -159,7 +159,7 @@ async fn a_user_hears_its_own_answers_the_feed_and_the_progress_only() {
 async fn the_broker_stamps_commands_and_queries_with_who_sent_them() {
     let broker = Broker::start().await;
     let alice = broker.user("alice").await;
-    for subject in ["fso.cmd.repo.init", "fso.get.repo"] {
+    for subject in ["fso.cmd.probe.init", "fso.get.probe"] {
         let mut requests = broker.service.subscribe(subject).await.unwrap();
         settle(&broker.service).await;
         alice.publish(subject, MARKER.into()).await.unwrap();
@@ -206,7 +206,7 @@ async fn a_service_cannot_speak_for_a_person() {
     let other = broker.place.connect_as_service().await;
     let mut seen = broker.service.subscribe("fso.>").await.unwrap();
     settle(&broker.service).await;
-    for subject in ["fso.cmd.repo.init", "fso.get.repo", "fso.submit.alice.a"] {
+    for subject in ["fso.cmd.probe.init", "fso.get.probe", "fso.submit.alice.a"] {
         other.publish(subject, FORBIDDEN.into()).await.unwrap();
     }
     other
@@ -251,13 +251,13 @@ async fn a_submit_is_stored_and_acknowledged_across_accounts() {
 async fn every_service_answers_to_discovery() {
     let broker = Broker::start().await;
     let second = broker.place.connect_as_service().await;
-    answer(&broker.service, "$SRV.PING", "one").await;
-    answer(&second, "$SRV.PING", "two").await;
+    answer(&broker.service, "$SRV.PING.probe", "one").await;
+    answer(&second, "$SRV.PING.probe", "two").await;
     let alice = broker.user("alice").await;
     let inbox = alice.new_inbox();
     let mut answers = alice.subscribe(inbox.clone()).await.unwrap();
     alice
-        .publish_with_reply("$SRV.PING", inbox, "".into())
+        .publish_with_reply("$SRV.PING.probe", inbox, "".into())
         .await
         .unwrap();
     let mut heard = [next(&mut answers).await, next(&mut answers).await].map(|m| m.payload);
