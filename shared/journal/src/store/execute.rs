@@ -58,12 +58,19 @@ impl<A: Aggregate> Store<A> {
         let seen = kept.seen.take();
         let mut loaded = self.start(subject, kept.loaded.clone(), seen, by).await?;
         for _ in 0..DECISIONS_MAX {
-            match self.try_once(subject, command, by, loaded).await? {
-                Tried::Done(outcome) => {
+            let decided_on = loaded.clone();
+            match self.try_once(subject, command, by, loaded).await {
+                Ok(Tried::Done(outcome)) => {
                     *kept = Kept::now(outcome.after.clone());
                     return Ok(outcome);
                 }
-                Tried::Again(newer) => loaded = newer,
+                Ok(Tried::Again(newer)) => loaded = newer,
+                Err(refused @ ExecuteError::Refused(_)) => {
+                    // What is refused was decided on what the leader has.
+                    *kept = Kept::now(decided_on);
+                    return Err(refused);
+                }
+                Err(error) => return Err(error),
             }
         }
         Err(ExecuteError::Busy)

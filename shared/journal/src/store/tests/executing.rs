@@ -279,3 +279,23 @@ async fn a_fold_that_was_not_used_for_a_while_is_brought_up_to_date_first() {
     assert_eq!(push(&store, 3).await.after.state, [1, 2, 3]);
     assert_eq!(log.attempts.lock().unwrap().len(), 2, "no attempt was lost");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_keeps_the_fold_that_it_was_decided_on() {
+    let (log, store) = answering().await;
+    push(&store, 1).await;
+    let others = super::Store::<super::Tally>::new(
+        std::sync::Arc::new(log.log.clone()),
+        store.environment().clone(),
+    );
+    push(&others, 2).await;
+    let refused = store.execute(SUBJECT, &Do::Forbid(2), &by()).await;
+    assert!(
+        matches!(refused, Err(ExecuteError::Refused(_))),
+        "{refused:?}"
+    );
+    // Nobody is asked before the next append, and it is the first attempt that counts.
+    *log.leader_silent.lock().unwrap() = 1;
+    assert_eq!(push(&store, 3).await.after.state, [1, 2, 3]);
+    assert_eq!(log.attempts.lock().unwrap().len(), 2, "no attempt was lost");
+}
