@@ -116,7 +116,7 @@ mod tests {
         Adoption {
             prefixes: vec![path("/ex/data")],
             limits,
-            shadow_root: PathBuf::from("/shadow/root"),
+            shadow_root: PathBuf::from("/shadows/all"),
             threads: NonZeroUsize::MIN,
         }
     }
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn shadows_and_what_holds_them_are_never_adopted() {
         let adoption = adoption(InitLimits::default());
-        for host in ["/shadow/root/x", "/shadow/root", "/shadow"] {
+        for host in ["/shadows/all/x", "/shadows/all", "/shadows"] {
             let reply = ask(&adoption, "/ex/data/a", host).unwrap();
             assert!(matches!(reply, MayInitReply::Denied { .. }), "{host}");
         }
