@@ -3,26 +3,50 @@
 //! A lane numbers its results, and the repo ignores those that are not newer than what it knows; so a result is not carried
 //! twice, an error that an operator cleared does not come back, and an instance that is slow does no harm.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use async_trait::async_trait;
 use nogfso_contract::subjects::{self, Named};
 use nogfso_domain::operation::{ErrorCode, Operation};
 use nogfso_domain::repo::{Carried, ClearBy, RepoCommand, RepoError};
 use nogfso_domain::work::{Answered, Failure, Report, WorkResult};
-use nogfso_ids::{HostPath, UnixMillis};
+use nogfso_ids::{HostPath, RequestId, UnixMillis};
 use nogfso_journal::reaction::{ReactError, Reaction, Wake};
 use nogfso_kernel::Position;
 
 use crate::stores::{Carry, because, failed};
 
 const NAME: &str = "results";
+/// How many results are remembered as carried, to spare another look at the repo for each later commit of their lane.
+const CARRIED_RESULTS_MAX: usize = 100_000;
 
 pub(crate) struct Results {
     carry: Carry,
+    carried: Mutex<HashMap<(String, Operation), (RequestId, u64)>>,
 }
 
 impl Results {
     pub(crate) fn new(carry: Carry) -> Self {
-        Self { carry }
+        Self {
+            carry,
+            carried: Mutex::default(),
+        }
+    }
+
+    fn was_carried(&self, wake: &Wake, operation: Operation, answered: &Answered) -> bool {
+        let carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = carried.get(&(wake.subject.clone(), operation));
+        last == Some(&(answered.request, answered.number))
+    }
+
+    fn note_carried(&self, wake: &Wake, operation: Operation, answered: &Answered) {
+        let mut carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        if carried.len() >= CARRIED_RESULTS_MAX {
+            carried.clear();
+        }
+        let result = (answered.request, answered.number);
+        carried.insert((wake.subject.clone(), operation), result);
     }
 
     async fn carry_to(
@@ -125,7 +149,15 @@ impl Reaction for Results {
             .await?;
         let repo = subjects::repo(&registry, id);
         for (operation, answered) in &loaded.state.backlog.last {
-            let carried = self.carry_to(&repo, wake, answered);
+            // Inside, so that an entry that another instance parked is still removed, and what is parked is not noted.
+            let carried = async {
+                if self.was_carried(wake, *operation, answered) {
+                    return Ok(());
+                }
+                self.carry_to(&repo, wake, answered).await?;
+                self.note_carried(wake, *operation, answered);
+                Ok(())
+            };
             self.carry
                 .item(NAME, wake, &operation.to_string(), carried)
                 .await?;
