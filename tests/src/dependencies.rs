@@ -5,23 +5,25 @@ use serde_json::Value;
 use crate::workspace;
 
 /// The library crates, and what each may depend on.
-const LIBRARIES: [(&str, &[&str]); 12] = [
+const LIBRARIES: [(&str, &[&str]); 13] = [
+    ("faults", &[]),
     ("kernel", &[]),
     ("ids", &[]),
     ("domain", &["kernel", "ids"]),
     ("contract", &["kernel", "ids", "domain"]),
-    ("journal", &["kernel"]),
+    ("journal", &["kernel", "faults"]),
     ("bus", &[]),
-    ("jetstream", &["kernel", "journal", "bus"]),
-    ("claims", &["kernel", "journal", "bus"]),
+    ("jetstream", &["kernel", "journal", "bus", "faults"]),
+    ("claims", &["kernel", "journal", "bus", "faults"]),
     ("actions", &["kernel", "journal", "claims"]),
-    ("shadow", &["ids"]),
+    ("shadow", &["ids", "faults"]),
     ("host", &[]),
     (TESTKIT, ANY_LIBRARY),
 ];
 
 const TESTKIT: &str = "testkit";
 const ANY_LIBRARY: &[&str] = &[
+    "faults",
     "kernel",
     "ids",
     "domain",

@@ -13,6 +13,7 @@ mod nats_server;
 mod port;
 mod process;
 mod program;
+mod scale;
 mod wait;
 
 pub use cluster::{CLUSTER_NODE_COUNT, Cluster};
@@ -21,4 +22,5 @@ pub use port::Port;
 pub use process::Process;
 pub use program::{binary, nats_server_program, workspace_root};
 pub use rustix::process::Signal;
+pub use scale::{is_full, wished};
 pub use wait::{Outcome, wait_until, wait_until_blocking};
