@@ -20,6 +20,7 @@ pub async fn stop_signal() -> std::io::Result<&'static str> {
     let mut term = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(tokio::select! {
+        biased;
         _ = term.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
     })

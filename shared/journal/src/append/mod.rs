@@ -3,8 +3,10 @@
 //! The rows of the error table are in `nats.md` A.2: a conflict may be our own lost attempt, "in flight" and "unknown" are
 //! answered with the same bytes again, and the answer to a repeat is never taken at face value.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use nogfso_faults::{Rule, met};
 use nogfso_kernel::{CommitId, Position};
 use tokio::time::{Instant, sleep};
 
@@ -13,7 +15,7 @@ use crate::log::{Log, PublishFault, ReadFault, Record};
 
 /// How long an append is tried in all; longer than an election of the server takes.
 pub const APPEND_PATIENCE: Duration = Duration::from_secs(15);
-const IN_FLIGHT_PAUSE_MS: std::ops::Range<u64> = 1..5;
+const IN_FLIGHT_PAUSE_MS: RangeInclusive<u64> = 1..=4;
 const RETRY_PAUSE_MS_MIN: u64 = 20;
 const RETRY_PAUSE_MS_MAX: u64 = 500;
 /// How often a read may lag behind the leader before the attempt counts as failed.
@@ -61,17 +63,27 @@ pub async fn append(
     let deadline = Instant::now() + APPEND_PATIENCE;
     let mut doubtful = false;
     let mut pause_ms = RETRY_PAUSE_MS_MIN;
+    let mut pauses = Pauses::of(commit);
     loop {
         let reason = match log.publish(record).await {
             Ok(published) if !published.duplicate && published.position > guard => {
                 return Ok(published.position);
             }
             Ok(_) | Err(PublishFault::Conflict) => {
+                let was_doubtful = doubtful;
                 // Until the commit is found or known to be impossible: a duplicate is stored somewhere.
                 doubtful = true;
                 match find(log, &record.subject, guard, commit).await {
-                    Ok(Found::Ours(position)) => return Ok(position),
-                    Ok(Found::Others) => return Err(AppendError::Conflict),
+                    Ok(Found::Ours(position)) => {
+                        met(Rule::DoubtStored);
+                        return Ok(position);
+                    }
+                    Ok(Found::Others) => {
+                        if was_doubtful {
+                            met(Rule::DoubtNotStored);
+                        }
+                        return Err(AppendError::Conflict);
+                    }
                     Ok(Found::Nothing) => {
                         "the server knows the message but does not show it".to_owned()
                     }
@@ -79,10 +91,7 @@ pub async fn append(
                 }
             }
             Err(PublishFault::InFlight) => {
-                sleep(Duration::from_millis(rand::random_range(
-                    IN_FLIGHT_PAUSE_MS,
-                )))
-                .await;
+                sleep(pauses.within(IN_FLIGHT_PAUSE_MS)).await;
                 if Instant::now() < deadline {
                     continue;
                 }
@@ -101,10 +110,7 @@ pub async fn append(
         if Instant::now() + Duration::from_millis(pause_ms) >= deadline {
             return last_look(log, record, commit, doubtful, reason).await;
         }
-        sleep(Duration::from_millis(
-            pause_ms / 2 + rand::random_range(0..=pause_ms / 2),
-        ))
-        .await;
+        sleep(pauses.within(pause_ms / 2..=pause_ms)).await;
         pause_ms = (pause_ms * 2).min(RETRY_PAUSE_MS_MAX);
     }
 }
@@ -122,6 +128,28 @@ async fn last_look(
         Ok(Found::Others) => Err(AppendError::Conflict),
         Ok(Found::Nothing) | Err(_) if doubtful => Err(AppendError::Unknown { reason }),
         Ok(Found::Nothing) | Err(_) => Err(AppendError::Unavailable { reason }),
+    }
+}
+
+/// Pauses that differ from writer to writer, so that they do not stay in step. They follow from the id of the commit, which is
+/// random: an append brings no chance of its own, and a simulation that makes the ids decides them too.
+struct Pauses(u64);
+
+impl Pauses {
+    fn of(commit: CommitId) -> Self {
+        let id = commit.0.0;
+        Self(u64::try_from((id ^ (id >> 64)) & u128::from(u64::MAX)).unwrap_or_default())
+    }
+
+    fn within(&mut self, range_ms: RangeInclusive<u64>) -> Duration {
+        // One step of SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        let count = range_ms.end() - range_ms.start() + 1;
+        Duration::from_millis(range_ms.start() + mixed % count)
     }
 }
 
@@ -156,6 +184,7 @@ async fn find(
     }
     let mut after = guard;
     let mut empty_pages = 0;
+    let mut pauses = Pauses::of(commit);
     while after < last.position {
         let page = log.read(subject, after).await?;
         if let Some(stored) = page.iter().find(|stored| ours(&stored.payload)) {
@@ -170,10 +199,7 @@ async fn find(
             }
             None => {
                 empty_pages += 1;
-                sleep(Duration::from_millis(rand::random_range(
-                    IN_FLIGHT_PAUSE_MS,
-                )))
-                .await;
+                sleep(pauses.within(IN_FLIGHT_PAUSE_MS)).await;
             }
         }
     }

@@ -420,3 +420,17 @@ async fn reads_that_stay_behind_the_leader_end_in_doubt_not_in_a_wrong_answer() 
     let fault: Result<_, ReadFault> = log.leader_last(SUBJECT).await;
     assert_eq!(fault.unwrap().unwrap().position, Position(2));
 }
+
+#[test]
+fn pauses_stay_in_their_range_and_differ_from_writer_to_writer() {
+    let of = |commit: u128| -> Vec<u64> {
+        let mut pauses = super::Pauses::of(CommitId(Ulid(commit)));
+        (0..200)
+            .map(|_| u64::try_from(pauses.within(3..=9).as_millis()).unwrap())
+            .collect()
+    };
+    let one = of(1);
+    assert!((3..=9).all(|ms| one.contains(&ms)) && one.iter().all(|ms| (3..=9).contains(ms)));
+    assert_eq!(one, of(1));
+    assert_ne!(one, of(2));
+}
