@@ -34,13 +34,14 @@ impl Gateway {
         let message = Message::new(subjects::host(&permit.file_host, MAY_INIT), payload);
         let host = &permit.file_host;
         let answered = tokio::select! {
-            answered = self.bus.request(message, MAY_INIT_PATIENCE) => answered,
+            biased;
             () = self.stop.cancelled() => {
                 return Err(Failure::new(
                     Code::Unavailable,
                     "the gateway stops; nothing was stored, try again",
                 ));
             }
+            answered = self.bus.request(message, MAY_INIT_PATIENCE) => answered,
         };
         let reply = match answered {
             Ok(reply) => reply,

@@ -61,8 +61,9 @@ pub(crate) async fn follow(gateway: &Arc<Gateway>, tasks: &Tasks) -> Result<(), 
     let stop = tasks.stop().clone();
     tasks.spawn("presence", async move {
         while let Some(message) = tokio::select! {
-            message = messages.next() => message,
+            biased;
             () = stop.cancelled() => None,
+            message = messages.next() => message,
         } {
             match serde_json::from_slice(&message.payload) {
                 Ok(presence) => gateway.workers.heard(presence, gateway.environment.now_ms()),

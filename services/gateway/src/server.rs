@@ -76,6 +76,7 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, tasks: &Tasks) -> Result<(), B
         let mut in_hand = FuturesUnordered::new();
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 Some(()) = in_hand.next(), if !in_hand.is_empty() => {}
                 request = requests.next() => match request {

@@ -107,8 +107,9 @@ impl Waiting {
         }
         // The sender lives in this value, so the only other end of the wait is a change.
         tokio::select! {
-            _changed_or_not = timeout(left.min(LOOK_ANYWAY_EVERY), self.changes.changed()) => true,
+            biased;
             () = self.stop.cancelled() => false,
+            _changed_or_not = timeout(left.min(LOOK_ANYWAY_EVERY), self.changes.changed()) => true,
         }
     }
 }
@@ -132,8 +133,9 @@ pub(crate) fn follow(gateway: &Arc<Gateway>, tasks: &Tasks) {
         let stop = tasks.stop().clone();
         tasks.spawn("watch", async move {
             tokio::select! {
-                () = follow_stream(&gateway, stream) => {}
+                biased;
                 () = stop.cancelled() => {}
+                () = follow_stream(&gateway, stream) => {}
             }
         });
     }

@@ -36,6 +36,7 @@ pub(crate) fn start(log: &Arc<dyn Log>, bus: &Arc<dyn Bus>, stream: &'static str
         let consumer = log.consumer(&spec).await?;
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Ok::<(), ReadFault>(()),
                 pulled = pass_on(consumer.as_ref(), bus.as_ref()) => if let Err(fault) = pulled {
                     tracing::warn!(stream, %fault, "the feed pauses");

@@ -91,9 +91,10 @@ pub(crate) async fn keep_saying(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while own.ready {
         tokio::select! {
+            biased;
+            () = stop.cancelled() => own.ready = false,
             _ = ticks.tick() => {}
             Some(_) = questions.next() => {}
-            () = stop.cancelled() => own.ready = false,
         }
         own.busy = u32::try_from(claims.serving().len()).unwrap_or(u32::MAX);
         let payload = serde_json::to_vec(&own).unwrap_or_default();

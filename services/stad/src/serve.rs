@@ -74,6 +74,7 @@ impl Desk {
         let mut in_hand = FuturesUnordered::new();
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 Some(()) = in_hand.next(), if !in_hand.is_empty() => {}
                 request = requests.next() => match request {

@@ -82,15 +82,17 @@ impl Parked {
                 .await;
             if let Ok(mut following) = following {
                 while let Some(Ok(stored)) = tokio::select! {
-                    next = following.next() => next,
+                    biased;
                     () = stop.cancelled() => return,
+                    next = following.next() => next,
                 } {
                     self.take_in(&stored);
                 }
             }
             tokio::select! {
-                () = sleep(FOLLOW_AGAIN_PAUSE) => {}
+                biased;
                 () = stop.cancelled() => return,
+                () = sleep(FOLLOW_AGAIN_PAUSE) => {}
             }
         }
     }

@@ -172,6 +172,7 @@ impl Runner {
                 }
             };
             let pulled = tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 Some(()) = in_hand.next(), if !in_hand.is_empty() => continue,
                 pulled = pulled => pulled,
