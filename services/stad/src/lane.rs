@@ -4,7 +4,6 @@
 //! the matter of the crate `claims`, what is done on disk that of [`operation`].
 
 use std::collections::HashMap;
-use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +26,8 @@ use nogfso_kernel::{Position, Recorded};
 use nogfso_shadow::Moment;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
-use crate::operation::{self, Job, Means, Meter, Ran};
+use crate::disk::{Disk, Job, Meter, Ran};
+use crate::operation;
 use crate::progress::Telling;
 
 const LOAD_AGAIN_PAUSE: Duration = Duration::from_millis(500);
@@ -40,14 +40,14 @@ type Stopped = HoldError<WorkLane>;
 pub(crate) struct Lane {
     pub(crate) host: Host,
     pub(crate) instance: Instance,
-    pub(crate) means: Means,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) repos: Store<Repo>,
     pub(crate) bus: Arc<dyn Bus>,
     /// Results that were reached and could not be appended before the holder had to pause.
     pub(crate) untold: Mutex<HashMap<(RequestId, u64), WorkResult>>,
 }
 
-/// Raises the cancel flag when it is dropped, so that a thread does not work on for a task that is gone.
+/// Raises the cancel flag when it is dropped, so that the disk is not worked on for a task that is gone.
 struct RaiseOnDrop(Arc<AtomicBool>);
 
 impl Drop for RaiseOnDrop {
@@ -161,7 +161,7 @@ impl Lane {
             started_ms: held.now_ms(),
         };
         let job = Job {
-            means: self.means.clone(),
+            epoch: held.epoch(),
             repo,
             host_path: PathBuf::from(known.host_path.as_str()),
             shadow_path: known.shadow_path().map(|path| PathBuf::from(path.as_str())),
@@ -172,11 +172,11 @@ impl Lane {
             },
             request,
         };
-        self.on_a_thread(held, job, &telling).await
+        self.on_disk(held, job, &telling).await
     }
 
-    /// Runs the job on a thread that keeps the lock, and breaks it off when it must or is cancelled.
-    async fn on_a_thread(
+    /// Has the job done on the disk, and breaks it off when it must or is cancelled.
+    async fn on_disk(
         &self,
         held: &Held<Self>,
         job: Job,
@@ -190,12 +190,9 @@ impl Lane {
         let Some(lock) = held.lock() else {
             return Err(HoldError::Stopped);
         };
-        let (flag, counts) = (Arc::clone(&cancel), Arc::clone(&meter));
-        let mut thread = tokio::task::spawn_blocking(move || {
-            let ran = operation::run(&job, &counts, &flag);
-            drop(lock);
-            ran
-        });
+        let mut running = self
+            .disk
+            .run(job, lock, Arc::clone(&meter), Arc::clone(&cancel));
         let pause = Duration::from_millis(PROGRESS_EVERY_MS);
         let mut ticks = interval_at(Instant::now() + pause, pause);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -204,25 +201,21 @@ impl Lane {
                 cancel.store(true, Ordering::SeqCst);
             }
             tokio::select! {
-                ended = &mut thread => break ended,
-                () = news.changed() => {}
+                biased;
+                ended = &mut running => break ended,
                 _ = ticks.tick() => {
                     telling.tell(ProgressPhase::Running, &meter, held.now_ms()).await;
                 }
+                () = news.changed() => {}
             }
         };
         telling
             .tell(ProgressPhase::Ended, &meter, held.now_ms())
             .await;
         match ended {
-            Ok(Ran::Ended(result)) => Ok(result),
-            Ok(Ran::BrokenOff) if is_cancelling(held, request) => Ok(WorkResult::Cancelled {}),
-            Ok(Ran::BrokenOff) => Err(HoldError::Stopped),
-            // A panic on the thread is one of the task: the claim is left, taken anew, and counted as a death.
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(_) => Err(HoldError::Stopped),
-            },
+            Ran::Ended(result) => Ok(result),
+            Ran::BrokenOff if is_cancelling(held, request) => Ok(WorkResult::Cancelled {}),
+            Ran::BrokenOff => Err(HoldError::Stopped),
         }
     }
 
@@ -255,8 +248,9 @@ impl Lane {
                 }
             }
             tokio::select! {
-                () = sleep(LOAD_AGAIN_PAUSE) => {}
+                biased;
                 () = news.changed() => {}
+                () = sleep(LOAD_AGAIN_PAUSE) => {}
             }
         }
     }

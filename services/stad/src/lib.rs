@@ -5,6 +5,7 @@
 
 mod adoption;
 pub mod config;
+pub mod disk;
 mod lane;
 pub mod locks;
 mod operation;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nogfso_bus::{Bus, BusError};
-use nogfso_claims::Claims;
+use nogfso_claims::{Claims, Locks};
 use nogfso_contract::presence::Presence;
 use nogfso_contract::subjects::{self, PRESENCE_WHO, WORK_STREAM};
 use nogfso_host::Tasks;
@@ -29,6 +30,7 @@ pub use config::{SettingError, Settings};
 pub use presence::PresenceError;
 
 use adoption::Adoption;
+use disk::{Disk, FileDisk};
 use lane::Lane;
 use locks::FileLocks;
 use operation::Means;
@@ -59,7 +61,17 @@ pub enum StartError {
     Bus(#[from] BusError),
 }
 
-/// Starts a worker; returns its name when it takes work. It runs until `tasks` are stopped, and hands back what is in hand.
+/// What a worker needs of its host.
+#[derive(Clone)]
+pub struct OnHost {
+    /// Where every process that could touch the same shadows comes by.
+    pub locks: Arc<dyn Locks>,
+    /// What does the work.
+    pub disk: Arc<dyn Disk>,
+}
+
+/// Starts a worker on the files of this machine; returns its name when it takes work. It runs until `tasks` are stopped, and
+/// hands back what is in hand.
 ///
 /// # Errors
 ///
@@ -72,17 +84,35 @@ pub async fn start(
     tasks: &Tasks,
 ) -> Result<Instance, StartError> {
     settings.check()?;
-    let instance = fresh_instance(&environment);
+    let worker = Worker::joined(log, bus, environment, settings).await?;
+    let on_host = files_of(&worker.settings)?;
+    worker.start(on_host, tasks).await
+}
+
+/// As [`start`], with a host of the caller's own: neither a file nor a thread is used.
+///
+/// # Errors
+///
+/// See [`StartError`]. Nothing runs after an error.
+pub async fn start_on(
+    on_host: OnHost,
+    log: Arc<dyn Log>,
+    bus: Arc<dyn Bus>,
+    environment: Environment,
+    settings: Settings,
+    tasks: &Tasks,
+) -> Result<Instance, StartError> {
+    let worker = Worker::joined(log, bus, environment, settings).await?;
+    worker.start(on_host, tasks).await
+}
+
+fn files_of(settings: &Settings) -> Result<OnHost, StartError> {
     let shadow_root = PathBuf::from(settings.shadow_root.as_str());
-    let own = presence(&settings, &instance, environment.now_ms());
-    presence::join(bus.as_ref(), &own).await?;
     let locks = FileLocks::open(&shadow_root).map_err(|source| StartError::Locks {
         shadow_root: shadow_root.clone(),
         source,
     })?;
-    let lane = Lane {
-        host: settings.host.clone(),
-        instance: instance.clone(),
+    let disk = FileDisk {
         means: Means {
             shadow_root: shadow_root.clone(),
             trim_host_root: settings
@@ -92,35 +122,85 @@ pub async fn start(
             committer: settings.git_committer.clone(),
             threads: settings.threads,
         },
-        repos: Store::new(Arc::clone(&log), environment.clone()),
-        bus: Arc::clone(&bus),
-        untold: Default::default(),
-    };
-    let claims = Claims::new(
-        Arc::new(lane),
-        Arc::new(Store::new(log, environment)),
-        Arc::new(locks),
-        claim_settings(&settings, &instance),
-    );
-    let desk = Arc::new(Desk {
-        host: settings.host.clone(),
-        instance: instance.clone(),
         adoption: Adoption {
             prefixes: settings.prefixes.clone(),
             limits: settings.limits(),
             shadow_root,
             threads: settings.threads,
         },
-        claims: Arc::clone(&claims),
-    });
-    let requests = desk.open(bus.as_ref()).await?;
-    let questions = bus.subscribe(PRESENCE_WHO).await?;
-    let stop = tasks.stop();
-    let saying = presence::keep_saying(bus, own, Arc::clone(&claims), questions, stop.clone());
-    tasks.spawn("presence", saying);
-    tasks.spawn("questions", desk.run(requests, stop.clone()));
-    tasks.spawn_vital("lane main", claims.run(stop.clone()));
-    Ok(instance)
+    };
+    Ok(OnHost {
+        locks: Arc::new(locks),
+        disk: Arc::new(disk),
+    })
+}
+
+/// A worker that may join those that are there.
+struct Worker {
+    log: Arc<dyn Log>,
+    bus: Arc<dyn Bus>,
+    environment: Environment,
+    settings: Settings,
+    instance: Instance,
+    presence: Presence,
+}
+
+impl Worker {
+    async fn joined(
+        log: Arc<dyn Log>,
+        bus: Arc<dyn Bus>,
+        environment: Environment,
+        settings: Settings,
+    ) -> Result<Self, PresenceError> {
+        let instance = fresh_instance(&environment);
+        let presence = presence(&settings, &instance, environment.now_ms());
+        presence::join(bus.as_ref(), &presence).await?;
+        Ok(Self {
+            log,
+            bus,
+            environment,
+            settings,
+            instance,
+            presence,
+        })
+    }
+
+    async fn start(self, on_host: OnHost, tasks: &Tasks) -> Result<Instance, StartError> {
+        let lane = Lane {
+            host: self.settings.host.clone(),
+            instance: self.instance.clone(),
+            disk: Arc::clone(&on_host.disk),
+            repos: Store::new(Arc::clone(&self.log), self.environment.clone()),
+            bus: Arc::clone(&self.bus),
+            untold: Default::default(),
+        };
+        let claims = Claims::new(
+            Arc::new(lane),
+            Arc::new(Store::new(self.log, self.environment)),
+            on_host.locks,
+            claim_settings(&self.settings, &self.instance),
+        );
+        let desk = Arc::new(Desk {
+            host: self.settings.host.clone(),
+            instance: self.instance.clone(),
+            disk: on_host.disk,
+            claims: Arc::clone(&claims),
+        });
+        let requests = desk.open(self.bus.as_ref()).await?;
+        let questions = self.bus.subscribe(PRESENCE_WHO).await?;
+        let stop = tasks.stop();
+        let saying = presence::keep_saying(
+            self.bus,
+            self.presence,
+            Arc::clone(&claims),
+            questions,
+            stop.clone(),
+        );
+        tasks.spawn("presence", saying);
+        tasks.spawn("questions", desk.run(requests, stop.clone()));
+        tasks.spawn_vital("lane main", claims.run(stop.clone()));
+        Ok(self.instance)
+    }
 }
 
 /// A name that no process had before.

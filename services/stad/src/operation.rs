@@ -1,20 +1,18 @@
 //! What is done on disk: init and stat, each with a probe that finds out what an earlier run left.
 //!
-//! Everything here blocks and runs on a thread of its own. That nobody else touches the shadow is the caller's matter.
+//! Everything here blocks; [`FileDisk`](crate::disk::FileDisk) runs it on a thread of its own. That nobody else touches the shadow is the caller's matter.
 
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use nogfso_domain::operation::{ErrorText, PathProblem, Problems};
-use nogfso_domain::work::{
-    Counts, FailureCode, MtimeRange, Order, Outcome, Report, Request, WorkResult,
-};
-use nogfso_ids::{Author, RepoId, SubdirTracking};
-use nogfso_shadow::{
-    CreateError, CreateShadow, Moment, Progress, StatError, StatReport, StatRequest,
-};
+use nogfso_domain::work::{Counts, FailureCode, MtimeRange, Order, Outcome, Report, WorkResult};
+use nogfso_ids::{Author, RepoId};
+use nogfso_shadow::{CreateError, CreateShadow, StatError, StatReport, StatRequest};
+
+use crate::disk::{Job, Meter, Ran};
 
 /// What this worker does everywhere alike.
 #[derive(Debug, Clone)]
@@ -23,27 +21,6 @@ pub(crate) struct Means {
     pub(crate) trim_host_root: Option<PathBuf>,
     pub(crate) committer: Author,
     pub(crate) threads: NonZeroUsize,
-}
-
-/// One request with what is known about its repo now.
-#[derive(Debug, Clone)]
-pub(crate) struct Job {
-    pub(crate) means: Means,
-    pub(crate) repo: RepoId,
-    pub(crate) host_path: PathBuf,
-    pub(crate) shadow_path: Option<PathBuf>,
-    pub(crate) tracking: SubdirTracking,
-    pub(crate) request: Request,
-    pub(crate) now: Moment,
-}
-
-/// How a run came to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ran {
-    /// With a result.
-    Ended(WorkResult),
-    /// Broken off by the cancel flag, with nothing half recorded.
-    BrokenOff,
 }
 
 /// What an earlier run left of a shadow.
@@ -55,33 +32,10 @@ enum Probe {
     Foreign(String),
 }
 
-/// Counts what a walk sees; read from elsewhere while it runs.
-#[derive(Debug, Default)]
-pub(crate) struct Meter {
-    files: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl Meter {
-    pub(crate) fn read(&self) -> (u64, u64) {
-        (
-            self.files.load(Ordering::Relaxed),
-            self.bytes.load(Ordering::Relaxed),
-        )
-    }
-}
-
-impl Progress for Meter {
-    fn seen(&self, files: u64, bytes: u64) {
-        self.files.fetch_add(files, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
-
 /// Carries the job out. Repeating it is harmless, also after a run that died at any point.
-pub(crate) fn run(job: &Job, meter: &Meter, cancel: &AtomicBool) -> Ran {
+pub(crate) fn run(means: &Means, job: &Job, meter: &Meter, cancel: &AtomicBool) -> Ran {
     match &job.request.order {
-        Order::Init {} => init(job, meter, cancel),
+        Order::Init {} => init(means, job, meter, cancel),
         Order::Stat {
             mtime_range,
             confirm_emptied,
@@ -89,7 +43,7 @@ pub(crate) fn run(job: &Job, meter: &Meter, cancel: &AtomicBool) -> Ran {
             let Some(shadow) = &job.shadow_path else {
                 return not_ready("the repo has no shadow yet");
             };
-            if !shadow.starts_with(&job.means.shadow_root) {
+            if !shadow.starts_with(&means.shadow_root) {
                 return not_ready("the shadow lies outside the shadow root of this worker");
             }
             match probe(shadow, job.repo) {
@@ -99,7 +53,13 @@ pub(crate) fn run(job: &Job, meter: &Meter, cancel: &AtomicBool) -> Ran {
                         MtimeRange::Also => nogfso_shadow::MtimeRange::Also,
                         MtimeRange::Only => nogfso_shadow::MtimeRange::Only,
                     };
-                    stat(job, shadow, (range, *confirm_emptied), meter, cancel)
+                    stat(
+                        means,
+                        job,
+                        shadow,
+                        (range, *confirm_emptied),
+                        (meter, cancel),
+                    )
                 }
                 Ok(Probe::Missing) => failed(FailureCode::ShadowBroken, "the shadow is missing"),
                 Ok(Probe::Foreign(found)) => failed(
@@ -112,16 +72,16 @@ pub(crate) fn run(job: &Job, meter: &Meter, cancel: &AtomicBool) -> Ran {
     }
 }
 
-fn init(job: &Job, meter: &Meter, cancel: &AtomicBool) -> Ran {
+fn init(means: &Means, job: &Job, meter: &Meter, cancel: &AtomicBool) -> Ran {
     // Probes by itself: a complete shadow is adopted, an incomplete one is removed.
     let created = nogfso_shadow::create(&CreateShadow {
-        shadow_root: &job.means.shadow_root,
-        trim_host_root: job.means.trim_host_root.as_deref(),
+        shadow_root: &means.shadow_root,
+        trim_host_root: means.trim_host_root.as_deref(),
         host_path: &job.host_path,
         repo: job.repo,
         tracking: job.tracking,
         author: &job.request.author,
-        committer: &job.means.committer,
+        committer: &means.committer,
         now: job.now,
     });
     let shadow = match created {
@@ -132,11 +92,11 @@ fn init(job: &Job, meter: &Meter, cancel: &AtomicBool) -> Ran {
         return failed(FailureCode::Denied, "the path of the shadow is not UTF-8");
     };
     match stat(
+        means,
         job,
         &shadow,
         (nogfso_shadow::MtimeRange::No, false),
-        meter,
-        cancel,
+        (meter, cancel),
     ) {
         Ran::Ended(WorkResult::Done(report)) => Ran::Ended(WorkResult::Done(Report {
             shadow_path: Some(shadow_text.to_owned()),
@@ -148,21 +108,21 @@ fn init(job: &Job, meter: &Meter, cancel: &AtomicBool) -> Ran {
 }
 
 fn stat(
+    means: &Means,
     job: &Job,
     shadow: &Path,
     (mtime_range, confirm_emptied): (nogfso_shadow::MtimeRange, bool),
-    meter: &Meter,
-    cancel: &AtomicBool,
+    (meter, cancel): (&Meter, &AtomicBool),
 ) -> Ran {
     let request = StatRequest {
         shadow,
         realdir: &job.host_path,
         author: &job.request.author,
-        committer: &job.means.committer,
+        committer: &means.committer,
         now: job.now,
         mtime_range,
         confirm_emptied,
-        threads: job.means.threads,
+        threads: means.threads,
     };
     match nogfso_shadow::stat(&request, meter, cancel) {
         Ok(report) => Ran::Ended(WorkResult::Done(told(&report))),
@@ -264,20 +224,28 @@ mod tests {
 
     use std::num::NonZeroUsize;
 
-    use nogfso_domain::work::Phase;
-    use nogfso_ids::{RequestId, UnixMillis};
+    use nogfso_domain::work::{Phase, Request};
+    use nogfso_ids::{RequestId, SubdirTracking, UnixMillis};
+    use nogfso_shadow::Moment;
 
     use super::*;
 
+    fn author() -> Author {
+        Author::try_new("Alice", "alice@example.org").unwrap()
+    }
+
+    fn means(folder: &Path) -> Means {
+        Means {
+            shadow_root: folder.join("shadow"),
+            trim_host_root: None,
+            committer: author(),
+            threads: NonZeroUsize::MIN,
+        }
+    }
+
     fn job(folder: &Path, order: Order, shadow_path: Option<PathBuf>) -> Job {
-        let author = Author::try_new("Alice", "alice@example.org").unwrap();
         Job {
-            means: Means {
-                shadow_root: folder.join("shadow"),
-                trim_host_root: None,
-                committer: author.clone(),
-                threads: NonZeroUsize::MIN,
-            },
+            epoch: 1,
             repo: RepoId::from_uuid(RequestId::derived_from("repo").uuid()),
             host_path: folder.join("data"),
             shadow_path,
@@ -285,7 +253,7 @@ mod tests {
             request: Request {
                 request: RequestId::derived_from("request"),
                 order,
-                author,
+                author: author(),
                 at: UnixMillis(0),
                 phase: Phase::Started { epoch: 1 },
                 starts: 1,
@@ -305,10 +273,12 @@ mod tests {
         std::fs::create_dir(folder.path().join("data")).unwrap();
         std::fs::write(folder.path().join("data/file"), "x").unwrap();
         let init = job(folder.path(), Order::Init {}, None);
-        let cancelled = run(&init, &Meter::default(), &AtomicBool::new(true));
+        let means = means(folder.path());
+        let cancelled = run(&means, &init, &Meter::default(), &AtomicBool::new(true));
         assert_eq!(cancelled, Ran::BrokenOff);
         let meter = Meter::default();
-        let Ran::Ended(WorkResult::Done(report)) = run(&init, &meter, &AtomicBool::new(false))
+        let Ran::Ended(WorkResult::Done(report)) =
+            run(&means, &init, &meter, &AtomicBool::new(false))
         else {
             panic!("the repeat failed");
         };
@@ -325,7 +295,13 @@ mod tests {
         };
         let elsewhere = folder.path().join("elsewhere/x.fso");
         let stat = job(folder.path(), order, Some(elsewhere));
-        let Ran::Ended(result) = run(&stat, &Meter::default(), &AtomicBool::new(false)) else {
+        let ran = run(
+            &means(folder.path()),
+            &stat,
+            &Meter::default(),
+            &AtomicBool::new(false),
+        );
+        let Ran::Ended(result) = ran else {
             panic!("broken off");
         };
         assert_eq!(result.failure().unwrap().code, FailureCode::NotReady);

@@ -7,7 +7,7 @@ use nogfso_contract::progress::{Progress, ProgressPhase};
 use nogfso_domain::operation::Operation;
 use nogfso_ids::{Instance, RepoId, RequestId};
 
-use crate::operation::Meter;
+use crate::disk::Meter;
 
 /// What the words about one request have in common.
 pub(crate) struct Telling {

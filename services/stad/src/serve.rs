@@ -18,7 +18,7 @@ use nogfso_ids::{Host, Instance};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::adoption::Adoption;
+use crate::disk::Disk;
 use crate::lane::Lane;
 
 const MAY_INIT_ENDPOINT: &str = "may-init";
@@ -34,7 +34,7 @@ const RETRY_AFTER_MS: u64 = 1_000;
 pub(crate) struct Desk {
     pub(crate) host: Host,
     pub(crate) instance: Instance,
-    pub(crate) adoption: Adoption,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) claims: Arc<Claims<Lane>>,
 }
 
@@ -119,14 +119,13 @@ impl Desk {
         cancel: &Arc<AtomicBool>,
     ) -> Result<MayInitReply, Failure> {
         let given_up = Arc::new(AtomicBool::new(cancel.load(Ordering::SeqCst)));
-        let adoption = self.adoption.clone();
-        let flag = Arc::clone(&given_up);
         let path = question.host_path.clone();
-        let mut count = tokio::task::spawn_blocking(move || adoption.answer(&question, &flag));
+        let mut count = self.disk.may_init(question, Arc::clone(&given_up));
         let deadline = tokio::time::Instant::now() + COUNT_PATIENCE;
-        let counted = loop {
+        let answer = loop {
             tokio::select! {
-                counted = &mut count => break counted,
+                biased;
+                answer = &mut count => break answer,
                 () = tokio::time::sleep(Duration::from_millis(100)) => {}
             }
             let late = tokio::time::Instant::now() >= deadline;
@@ -134,10 +133,6 @@ impl Desk {
                 given_up.store(true, Ordering::SeqCst);
             }
         };
-        let answer = counted.unwrap_or_else(|error| {
-            tracing::error!(%error, "counting failed");
-            Err(Failure::new(Code::Internal, "counting failed"))
-        });
         tracing::info!(%path, ?answer, "asked whether it may become a repo");
         answer
     }
