@@ -3,13 +3,17 @@
 //! Each reaction is level-triggered: it looks at an aggregate and does what its state asks for, so repeats, reorderings and
 //! restarts are harmless. regd decides nothing that a caller asked for; it follows. Any number of instances run side by side.
 
+mod compaction;
 pub mod config;
+mod deferred;
 mod feed;
+mod open_lanes;
 mod registryinit;
 mod replicate;
 mod repoinit;
 mod results;
 mod stores;
+mod sweep;
 pub mod wiring;
 
 use std::sync::Arc;
@@ -23,7 +27,10 @@ use nogfso_journal::{Environment, Log};
 
 pub use config::Settings;
 
+use compaction::Compaction;
+use open_lanes::OpenLanes;
 use stores::{Carry, Stores};
+use sweep::Sweep;
 
 #[cfg(test)]
 mod tests;
@@ -66,9 +73,9 @@ pub async fn start(
             "fso.ev.*.repo.*",
         ),
         (
-            Arc::new(results::Results::new(carry)),
+            Arc::new(results::Results::new(carry.clone())),
             WORK_STREAM,
-            "fso.ev.*.work.*.*.*",
+            subjects::WORK_ALL,
         ),
     ];
     for (reaction, stream, filter) in reactions {
@@ -87,8 +94,32 @@ pub async fn start(
         );
         tasks.spawn_vital(reaction.name(), run);
     }
+    tend_lanes(&log, &bus, carry, settings, tasks);
     for stream in [REGISTRY_STREAM, REPO_STREAM, WORK_STREAM] {
         feed::start(&log, &bus, stream, tasks);
     }
     Ok(())
+}
+
+/// Sweeps the lanes and compacts their histories, beside the reactions.
+fn tend_lanes(
+    log: &Arc<dyn Log>,
+    bus: &Arc<dyn Bus>,
+    carry: Carry,
+    settings: Settings,
+    tasks: &Tasks,
+) {
+    let stop = tasks.stop();
+    let lanes = Arc::new(OpenLanes::default());
+    let (table, followed) = (Arc::clone(&lanes), Arc::clone(log));
+    let until = stop.clone();
+    tasks.spawn("open lanes", async move {
+        table.keep_up(followed, until).await;
+    });
+    let sweep = Sweep::new(carry.clone(), Arc::clone(bus), lanes, settings.clone());
+    tasks.spawn("sweep", sweep.run(stop.clone()));
+    tasks.spawn(
+        "compaction",
+        Compaction::new(carry, settings).run(stop.clone()),
+    );
 }

@@ -1,4 +1,4 @@
-//! results: what a worker did is carried to the repo (design 4, 5 rule 8).
+//! results: what a worker did is carried to the repo (design 4, 5 rule 8), and what it put off is woken in time.
 //!
 //! A lane numbers its results, and the repo ignores those that are not newer than what it knows; so a result is not carried
 //! twice, an error that an operator cleared does not come back, and an instance that is slow does no harm.
@@ -15,15 +15,18 @@ use nogfso_ids::{HostPath, RequestId, UnixMillis};
 use nogfso_journal::reaction::{ReactError, Reaction, Wake};
 use nogfso_kernel::Position;
 
+use crate::deferred::Deferred;
 use crate::stores::{Carry, because, failed};
 
-const NAME: &str = "results";
+/// The name of the reaction; its durable consumer tells how far results were carried.
+pub(crate) const NAME: &str = "results";
 /// How many results are remembered as carried, to spare another look at the repo for each later commit of their lane.
 const CARRIED_RESULTS_MAX: usize = 100_000;
 
 pub(crate) struct Results {
     carry: Carry,
     carried: Mutex<HashMap<(String, Operation), (RequestId, u64)>>,
+    deferred: Deferred,
 }
 
 impl Results {
@@ -31,6 +34,7 @@ impl Results {
         Self {
             carry,
             carried: Mutex::default(),
+            deferred: Deferred::default(),
         }
     }
 
@@ -162,6 +166,9 @@ impl Reaction for Results {
                 .item(NAME, wake, &operation.to_string(), carried)
                 .await?;
         }
+        self.deferred
+            .attend(&self.carry.stores, NAME, wake, &loaded.state)
+            .await?;
         Ok(loaded.position())
     }
 }

@@ -239,7 +239,7 @@ fn claim_settings(settings: &Settings, instance: &Instance) -> nogfso_claims::Se
     };
     nogfso_claims::Settings {
         stream: WORK_STREAM,
-        consumer: format!("stad-{}-main", settings.host.token()),
+        consumer: subjects::worker_consumer(&settings.host, LaneName::Main),
         filters,
         instance: instance.to_string(),
         actor: ACTOR.to_owned(),

@@ -89,6 +89,15 @@ pub fn work_of_host(host: &Host, lane: Lane) -> String {
     format!("fso.ev.*.work.{}.{lane}.*", host.token())
 }
 
+/// The durable consumer that the workers of one lane on a host share.
+#[must_use]
+pub fn worker_consumer(host: &Host, lane: Lane) -> String {
+    format!("stad-{}-{lane}", host.token())
+}
+
+/// The filter for all work of all hosts.
+pub const WORK_ALL: &str = "fso.ev.*.work.*.*.*";
+
 /// What a journal subject names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Named {

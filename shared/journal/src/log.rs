@@ -139,6 +139,8 @@ pub struct ConsumerSpec {
 pub struct ConsumerProgress {
     /// Everything up to here has been acknowledged.
     pub ack_floor: Position,
+    /// Everything up to here was delivered at least once.
+    pub delivered: Position,
     /// Messages that were not delivered yet.
     pub waiting: u64,
     /// Messages that were delivered and not acknowledged.
@@ -249,6 +251,17 @@ pub trait Log: Send + Sync + 'static {
     ///
     /// Refuses a consumer of that name that is configured otherwise.
     async fn consumer(&self, spec: &ConsumerSpec) -> Result<Arc<dyn Consumer>, ReadFault>;
+
+    /// How far the durable consumer of that name has come, whoever pulls from it; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReadFault`].
+    async fn consumer_progress(
+        &self,
+        stream: &'static str,
+        durable: &str,
+    ) -> Result<Option<ConsumerProgress>, ReadFault>;
 
     /// Removes the messages of exactly `subject` that lie before `keep_from`; all of them if it is absent.
     ///

@@ -286,6 +286,14 @@ impl Log for Answering {
         }))
     }
 
+    async fn consumer_progress(
+        &self,
+        stream: &'static str,
+        durable: &str,
+    ) -> Result<Option<ConsumerProgress>, ReadFault> {
+        self.log.consumer_progress(stream, durable).await
+    }
+
     async fn purge(&self, subject: &str, keep_from: Option<Position>) -> Result<(), ReadFault> {
         self.log.purge(subject, keep_from).await
     }

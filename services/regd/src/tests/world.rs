@@ -1,6 +1,7 @@
 //! A journal with what callers and workers have stored, and the reactions to try on it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nogfso_contract::subjects::{self, STREAMS};
 use nogfso_domain::main_list::MainListCommand;
@@ -8,16 +9,16 @@ use nogfso_domain::operation::{ErrorText, PathProblem, Problems};
 use nogfso_domain::registry::{NewRepoId, RegistryCommand, RegistryRefusal};
 use nogfso_domain::repo::{KnownRepo, RepoCommand};
 use nogfso_domain::work::{
-    Counts, FailureCode, MtimeRange, Order, Outcome, Report, WorkCommand, WorkResult,
+    Counts, FailureCode, MtimeRange, Order, Outcome, Report, WorkCommand, WorkLane, WorkResult,
 };
 use nogfso_ids::{
     Author, GlobalPath, Host, HostPath, Instance, Lane, RegistryName, RepoId, RequestId, UnixMillis,
 };
-use nogfso_journal::log::Record;
+use nogfso_journal::log::{Consumer, ConsumerSpec, Record};
 use nogfso_journal::memory::{MemoryLog, PublishOddity};
 use nogfso_journal::reaction::{Parked, Wake};
 use nogfso_journal::store::By;
-use nogfso_journal::{Commit, Environment, ExecuteError, Log, RandomIds, Store};
+use nogfso_journal::{Commit, Environment, ExecuteError, Loaded, Log, RandomIds, Store};
 use nogfso_kernel::{Aggregate, Position};
 use serde_json::Value;
 
@@ -25,6 +26,9 @@ use crate::stores::{Carry, Stores};
 
 /// More attempts than one append makes.
 const ATTEMPTS_MORE_THAN_ENOUGH: usize = 200;
+
+/// The worker that claims.
+pub(super) const INSTANCE: &str = "stad-1";
 
 pub(super) struct World {
     pub(super) log: MemoryLog,
@@ -40,7 +44,7 @@ pub(super) fn repo_id(number: u32) -> RepoId {
     RepoId::parse(&format!("00000000-0000-4000-8000-{number:012}")).unwrap()
 }
 
-fn host() -> Host {
+pub(super) fn host() -> Host {
     Host::parse("files.example.com").unwrap()
 }
 
@@ -251,10 +255,11 @@ impl World {
         self.work(number, WorkCommand::Release { epoch }).await;
     }
 
-    async fn claim(&self, number: u32) -> u64 {
+    /// Claims the lane as a worker does that was given the message at `lease`. Returns the epoch.
+    pub(super) async fn claim_on(&self, number: u32, lease: Position) -> u64 {
         let claim = WorkCommand::Claim {
-            instance: Instance::parse("stad-1").unwrap(),
-            lease: Position(1),
+            instance: Instance::parse(INSTANCE).unwrap(),
+            lease,
             above: 0,
         };
         self.work(number, claim).await;
@@ -264,6 +269,42 @@ impl World {
             .load(&work_subject(number), Position::START)
             .await;
         loaded.unwrap().state.epoch
+    }
+
+    async fn claim(&self, number: u32) -> u64 {
+        self.claim_on(number, Position(1)).await
+    }
+
+    /// Asks for a stat, and has nobody do it. Returns where the request lies.
+    pub(super) async fn ask(&self, number: u32, cause: &str) -> Position {
+        let request = WorkCommand::Request {
+            request: RequestId::derived_from(cause),
+            order: stat(),
+            author: author(),
+            at: UnixMillis(1),
+        };
+        self.work(number, request).await;
+        self.lane(number).await.position()
+    }
+
+    /// The lane as the leader knows it.
+    pub(super) async fn lane(&self, number: u32) -> Loaded<WorkLane> {
+        let subject = work_subject(number);
+        let last = self.log.leader_last(&subject).await.unwrap();
+        let least = last.map_or(Position::START, |last| last.position);
+        self.stores.work.load(&subject, least).await.unwrap()
+    }
+
+    /// The consumer that the workers of the host share, opened as one of them does.
+    pub(super) async fn workers(&self) -> Arc<dyn Consumer> {
+        let spec = ConsumerSpec {
+            stream: subjects::WORK_STREAM,
+            durable: subjects::worker_consumer(&host(), Lane::Main),
+            filters: vec![subjects::work_of_host(&host(), Lane::Main)],
+            ack_wait: Duration::from_secs(30),
+            pending_max: 1_000,
+        };
+        self.log.consumer(&spec).await.unwrap()
     }
 
     /// Claims the lane, and ends a request that waits in it.

@@ -203,22 +203,34 @@ impl Consumer for JetStreamConsumer {
     }
 
     async fn progress(&self) -> Result<ConsumerProgress, ReadFault> {
-        let verb = format!("CONSUMER.INFO.{}.{}", self.stream, self.durable);
-        let info = self
-            .connection
-            .api(&verb, &Value::Null, ADMIN_PATIENCE)
-            .await?;
-        let number = |value: &Value| {
-            value
-                .as_u64()
-                .ok_or_else(|| unavailable(format!("an answer that is not understood: {info}")))
-        };
-        Ok(ConsumerProgress {
-            ack_floor: Position(number(&info["ack_floor"]["stream_seq"])?),
-            waiting: number(&info["num_pending"])?,
-            unacknowledged: number(&info["num_ack_pending"])?,
-        })
+        progress(&self.connection, self.stream, &self.durable)
+            .await?
+            .ok_or_else(|| unavailable("the consumer is gone"))
     }
+}
+
+/// How far the consumer has come; `None` if there is none.
+pub(super) async fn progress(
+    connection: &Connection,
+    stream: &str,
+    durable: &str,
+) -> Result<Option<ConsumerProgress>, ReadFault> {
+    let verb = format!("CONSUMER.INFO.{stream}.{durable}");
+    let info = match connection.api(&verb, &Value::Null, ADMIN_PATIENCE).await {
+        Err(fault) if fault.has_code(CONSUMER_NOT_FOUND) => return Ok(None),
+        info => info?,
+    };
+    let number = |value: &Value| {
+        value
+            .as_u64()
+            .ok_or_else(|| unavailable(format!("an answer that is not understood: {info}")))
+    };
+    Ok(Some(ConsumerProgress {
+        ack_floor: Position(number(&info["ack_floor"]["stream_seq"])?),
+        delivered: Position(number(&info["delivered"]["stream_seq"])?),
+        waiting: number(&info["num_pending"])?,
+        unacknowledged: number(&info["num_ack_pending"])?,
+    }))
 }
 
 impl JetStreamConsumer {

@@ -13,8 +13,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use nogfso_journal::log::{
-    Consumer, ConsumerSpec, Following, From, Log, PublishFault, Published, ReadFault, Record,
-    Stored,
+    Consumer, ConsumerProgress, ConsumerSpec, Following, From, Log, PublishFault, Published,
+    ReadFault, Record, Stored,
 };
 use nogfso_kernel::{Keep, Position, StreamSpec};
 use serde_json::json;
@@ -119,6 +119,14 @@ impl Log for JetStreamLog {
             .iter()
             .try_for_each(|filter| check_filter(filter))?;
         Ok(Arc::new(consumer::open(&self.connection, spec).await?))
+    }
+
+    async fn consumer_progress(
+        &self,
+        stream: &'static str,
+        durable: &str,
+    ) -> Result<Option<ConsumerProgress>, ReadFault> {
+        consumer::progress(&self.connection, stream, durable).await
     }
 
     async fn purge(&self, subject: &str, keep_from: Option<Position>) -> Result<(), ReadFault> {

@@ -167,6 +167,7 @@ pub async fn a_consumer_tells_its_progress(bench: &Bench<'_>) {
     let progress = progress(&consumer, |progress| progress.unacknowledged == 2).await;
     assert_eq!((progress.waiting, progress.unacknowledged), (1, 2));
     assert!(progress.ack_floor < held[0].stored.position);
+    assert_eq!(progress.delivered, held[2].stored.position);
 
     held[0].acker.ack().await.expect("the answer is taken");
     held[2].acker.ack().await.expect("the answer is taken");
@@ -180,6 +181,21 @@ pub async fn a_consumer_tells_its_progress(bench: &Bench<'_>) {
         ),
         (1, 0, last)
     );
+}
+
+/// Of a consumer that somebody else opened, and of none.
+pub async fn the_progress_of_any_consumer_is_told(bench: &Bench<'_>) {
+    bench.store_numbers(0..2).await;
+    let durable = bench.consumer_spec(LONG, 100).durable;
+    let absent = bench.log.consumer_progress(PURGED.name, &durable).await;
+    assert_eq!(absent.expect("the log answers"), None);
+    let consumer = bench.consumer(LONG, 100).await;
+    let held = pull_one(&consumer).await;
+    held.acker.ack().await.expect("the answer is taken");
+    let own = progress(&consumer, |progress| progress.unacknowledged == 0).await;
+    assert_eq!(own.ack_floor, held.stored.position);
+    let told = bench.log.consumer_progress(PURGED.name, &durable).await;
+    assert_eq!(told.expect("the log answers"), Some(own));
 }
 
 /// Asks until the answer fits: a server may tell its state a moment late.

@@ -87,6 +87,7 @@ macro_rules! log_contract {
         $case!(an_ack_is_final);
         $case!(pending_deliveries_are_bounded);
         $case!(a_consumer_tells_its_progress);
+        $case!(the_progress_of_any_consumer_is_told);
         $case!(two_handles_share_one_consumer);
         $case!(a_consumer_with_several_filters_leaves_out_the_rest);
         $case!(a_consumer_that_is_configured_otherwise_is_refused);

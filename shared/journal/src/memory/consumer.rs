@@ -109,6 +109,7 @@ impl ConsumerState {
             .map_or(self.cursor, |(&position, _)| position - 1);
         ConsumerProgress {
             ack_floor: Position(floor),
+            delivered: Position(self.cursor),
             waiting: stream.all_matching(self.cursor, &self.spec.filters).count() as u64,
             unacknowledged: self.held.len() as u64,
         }

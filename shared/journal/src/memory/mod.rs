@@ -23,8 +23,8 @@ use tokio::time::sleep;
 
 use crate::Clock;
 use crate::log::{
-    Consumer, ConsumerSpec, Following, From, Log, PublishFault, Published, READ_MESSAGES_MAX,
-    ReadFault, Record, Stored,
+    Consumer, ConsumerProgress, ConsumerSpec, Following, From, Log, PublishFault, Published,
+    READ_MESSAGES_MAX, ReadFault, Record, Stored,
 };
 
 pub use clock::TokioClock;
@@ -404,6 +404,18 @@ impl Log for MemoryLog {
             log: self.clone(),
             key,
         }))
+    }
+
+    async fn consumer_progress(
+        &self,
+        stream: &'static str,
+        durable: &str,
+    ) -> Result<Option<ConsumerProgress>, ReadFault> {
+        tokio::task::yield_now().await;
+        let state = self.lock_up()?;
+        let known = state.stream(stream)?;
+        let consumer = state.consumers.get(&(stream, durable.to_owned()));
+        Ok(consumer.map(|consumer| consumer.progress(known)))
     }
 
     async fn purge(&self, subject: &str, keep_from: Option<Position>) -> Result<(), ReadFault> {
