@@ -86,14 +86,31 @@ impl ConsumerState {
         self.held.values().map(|held| held.due_ms).min()
     }
 
-    /// Ends the message, whoever holds it now: a server does not tell a late answer from a timely one.
-    pub(super) fn ack(&mut self, position: Position) {
-        if self.held.remove(&position.0).is_some() {
+    pub(super) fn held_count(&self) -> usize {
+        self.held.len()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.held.len() >= self.spec.pending_max as usize
+    }
+
+    pub(super) fn hold_nth_until(&mut self, nth: usize, due_ms: u64) {
+        if let Some(held) = self.held.values_mut().nth(nth) {
+            held.due_ms = due_ms;
+        }
+    }
+
+    /// Ends the message, whoever holds it now: a server does not tell a late answer from a timely one. Says whether it was the
+    /// answer to another delivery than the last.
+    pub(super) fn ack(&mut self, position: Position, delivered: u64) -> bool {
+        let held = self.held.remove(&position.0);
+        if held.is_some() {
             if self.acked.len() == ACKED_MESSAGES_MAX {
                 self.acked.pop_front();
             }
             self.acked.push_back(position.0);
         }
+        held.is_some_and(|held| held.delivered != delivered)
     }
 
     pub(super) fn hold_until(&mut self, position: Position, due_ms: u64) {
@@ -115,17 +132,17 @@ impl ConsumerState {
         }
     }
 
-    /// Forgets the last `acks_count` acknowledgements and that anything held was just delivered.
-    pub(super) fn restart(&mut self, acks_count: usize, now_ms: u64) {
+    /// Forgets the last `acks_count` acknowledgements and that anything held was just delivered. Says how many it forgot.
+    pub(super) fn restart(&mut self, acks_count: usize, now_ms: u64) -> usize {
         for held in self.held.values_mut() {
             *held = Held {
                 due_ms: now_ms,
                 delivered: held.delivered.saturating_sub(1),
             };
         }
-        for _ in 0..acks_count {
+        for forgotten_count in 0..acks_count {
             let Some(position) = self.acked.pop_back() else {
-                break;
+                return forgotten_count;
             };
             self.held.insert(
                 position,
@@ -135,6 +152,7 @@ impl ConsumerState {
                 },
             );
         }
+        acks_count
     }
 }
 

@@ -61,13 +61,13 @@ impl Follower {
             let known = state.streams.get(stream).filter(|_| !state.is_down)?;
             known.next_matching(cursor, filters).cloned()
         };
-        let stored = self.log.wait(None, look).await?;
+        let stored = self.log.wait((stream, None), None, look).await?;
         self.cursor = stored.position.0;
         Some(stored)
     }
 }
 
-type ConsumerKey = (&'static str, String);
+pub(super) type ConsumerKey = (&'static str, String);
 
 /// A handle on a durable consumer.
 pub(super) struct Handle {
@@ -82,23 +82,28 @@ impl Consumer for Handle {
         drop(self.log.lock_up()?);
         let delivered = self
             .log
-            .wait(Some(patience), |state, now_ms| {
-                let State {
-                    streams,
-                    consumers,
-                    is_down,
-                    ..
-                } = state;
-                let consumer = consumers.get_mut(&self.key).filter(|_| !*is_down)?;
-                let delivered = consumer.deliver(streams.get(self.key.0)?, count, now_ms);
-                Some(delivered).filter(|delivered| !delivered.is_empty())
-            })
+            .wait(
+                (self.key.0, Some(&self.key)),
+                Some(patience),
+                |state, now_ms| {
+                    let State {
+                        streams,
+                        consumers,
+                        is_down,
+                        ..
+                    } = state;
+                    let consumer = consumers.get_mut(&self.key).filter(|_| !*is_down)?;
+                    let delivered = consumer.deliver(streams.get(self.key.0)?, count, now_ms);
+                    Some(delivered).filter(|delivered| !delivered.is_empty())
+                },
+            )
             .await;
         let delivery = |(stored, delivered): (Stored, u64)| {
             let answer = Answer {
                 log: self.log.clone(),
                 key: self.key.clone(),
                 position: stored.position,
+                delivered,
             };
             Delivery {
                 stored,
@@ -128,19 +133,35 @@ struct Answer {
     log: MemoryLog,
     key: ConsumerKey,
     position: Position,
+    delivered: u64,
 }
 
 impl Answer {
+    /// Gives an answer, which may be one that comes too late.
     async fn give(
         &self,
-        answer: impl FnOnce(&mut ConsumerState, u64) + Send,
+        answer: impl FnOnce(&mut ConsumerState, u64) -> Option<&'static str> + Send,
     ) -> Result<(), ReadFault> {
         tokio::task::yield_now().await;
         let now_ms = self.log.shared.clock.now_ms();
-        if let Some(consumer) = self.log.lock_up()?.consumers.get_mut(&self.key) {
-            answer(consumer, now_ms);
+        let mut state = self.log.lock_up()?;
+        let Some(consumer) = state.consumers.get_mut(&self.key) else {
+            return Ok(());
+        };
+        // Those who wait need not look for less work, nor for what comes later than they know.
+        let (was_full, was_due_ms) = (consumer.is_full(), consumer.next_due_ms());
+        let played = answer(consumer, now_ms);
+        let is_earlier = match (consumer.next_due_ms(), was_due_ms) {
+            (Some(due_ms), Some(was_due_ms)) => due_ms < was_due_ms,
+            (due_ms, _) => due_ms.is_some(),
+        };
+        if let Some(played) = played {
+            state.note_played(played);
         }
-        self.log.look();
+        drop(state);
+        if was_full || is_earlier {
+            self.log.look_at(self.key.0);
+        }
         Ok(())
     }
 }
@@ -148,19 +169,26 @@ impl Answer {
 #[async_trait]
 impl Acker for Answer {
     async fn ack(&self) -> Result<(), ReadFault> {
-        self.give(|consumer, _now_ms| consumer.ack(self.position))
-            .await
+        self.give(|consumer, _now_ms| {
+            let is_stale = consumer.ack(self.position, self.delivered);
+            is_stale.then_some("stale ack")
+        })
+        .await
     }
 
     async fn nak(&self, delay: Duration) -> Result<(), ReadFault> {
-        self.give(|consumer, now_ms| consumer.hold_until(self.position, now_ms + millis(delay)))
-            .await
+        self.give(|consumer, now_ms| {
+            consumer.hold_until(self.position, now_ms + millis(delay));
+            None
+        })
+        .await
     }
 
     async fn progress(&self) -> Result<(), ReadFault> {
         self.give(|consumer, now_ms| {
             let due_ms = now_ms + millis(consumer.spec.ack_wait);
             consumer.hold_until(self.position, due_ms);
+            None
         })
         .await
     }

@@ -7,6 +7,7 @@ mod clock;
 mod consumer;
 mod follow;
 mod oddity;
+mod play;
 mod stream;
 
 #[cfg(test)]
@@ -29,10 +30,11 @@ use crate::log::{
 
 pub use clock::TokioClock;
 pub use oddity::{Odds, PublishOddity, ReadOddity};
+pub use play::{Played, STALE_FIND, Witness};
 pub use stream::ChecksFirst;
 
 use consumer::{ConsumerState, millis};
-use follow::{Handle, following};
+use follow::{ConsumerKey, Handle, following};
 use oddity::Oddities;
 use stream::Stream;
 
@@ -45,7 +47,23 @@ pub struct MemoryLog {
 struct Shared {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    changed: Notify,
+    changed: Changes,
+}
+
+/// Wakes those who wait at a stream, and nobody else: with many consumers, most wait elsewhere.
+#[derive(Default)]
+struct Changes(Mutex<BTreeMap<&'static str, Arc<Notify>>>);
+
+impl Changes {
+    fn of(&self, stream: &'static str) -> Arc<Notify> {
+        let mut changes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(changes.entry(stream).or_default())
+    }
+
+    fn all(&self) -> Vec<Arc<Notify>> {
+        let changes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.values().cloned().collect()
+    }
 }
 
 #[derive(Default)]
@@ -56,6 +74,8 @@ struct State {
     late: Vec<(u64, Record)>,
     checks_first: ChecksFirst,
     is_down: bool,
+    played: Played,
+    witness: Option<Witness>,
 }
 
 impl std::fmt::Debug for MemoryLog {
@@ -79,7 +99,7 @@ impl MemoryLog {
             shared: Arc::new(Shared {
                 clock,
                 state,
-                changed: Notify::new(),
+                changed: Changes::default(),
             }),
         }
     }
@@ -90,62 +110,15 @@ impl MemoryLog {
         Arc::clone(&self.shared.clock)
     }
 
-    /// Answers the next publish on a subject that matches `filter` oddly. Several are played in the order of their scripting.
-    pub fn script_publish(&self, filter: &str, oddity: PublishOddity) {
-        self.lock().oddities.script_publish(filter, oddity);
-    }
-
-    /// Answers the next read or find on a subject or filter that matches `filter` oddly.
-    pub fn script_read(&self, filter: &str, oddity: ReadOddity) {
-        self.lock().oddities.script_read(filter, oddity);
-    }
-
-    /// Answers oddly by chance from now on; the same seed and calls give the same answers.
-    pub fn play_by_chance(&self, seed: u64, odds: Odds) {
-        self.lock().oddities.play_by_chance(seed, odds);
-    }
-
-    /// Plays nothing odd any more.
-    pub fn stop_playing(&self) {
-        self.lock().oddities.stop();
-    }
-
-    /// Changes which check comes first when a message is repeated.
-    pub fn check_first(&self, checks_first: ChecksFirst) {
-        self.lock().checks_first = checks_first;
-    }
-
-    /// Takes the server down: nothing is stored or answered until [`MemoryLog::bring_up`].
-    pub fn take_down(&self) {
-        self.lock().is_down = true;
-    }
-
-    /// Brings the server up again, with everything that it had.
-    pub fn bring_up(&self) {
-        self.lock().is_down = false;
-        self.look();
-    }
-
-    /// Restarts the server: what is held is delivered again at once, and so are the last `acks_count` messages that
-    /// were acknowledged at each consumer, as if for the first time.
-    pub fn restart_forgetting_acks(&self, acks_count: usize) {
-        let now_ms = self.shared.clock.now_ms();
-        for consumer in self.lock().consumers.values_mut() {
-            consumer.restart(acks_count, now_ms);
-        }
-        self.look();
-    }
-
-    /// Loses the last `count` messages of a stream, though they were acknowledged; their positions are given again.
-    pub fn truncate(&self, stream: &str, count: usize) {
-        if let Some(stream) = self.lock().streams.get_mut(stream) {
-            stream.truncate(count);
-        }
-    }
-
     /// Lets everybody who waits look at the clock, after one that does not go with tokio's time was moved.
     pub fn look(&self) {
-        self.shared.changed.notify_waiters();
+        for changed in self.shared.changed.all() {
+            changed.notify_waiters();
+        }
+    }
+
+    fn look_at(&self, stream: &'static str) {
+        self.shared.changed.of(stream).notify_waiters();
     }
 
     /// The state with everything done that is due by now.
@@ -155,8 +128,8 @@ impl MemoryLog {
             .state
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if state.catch_up(self.shared.clock.now_ms()) {
-            self.look();
+        for stream in state.catch_up(self.shared.clock.now_ms()) {
+            self.look_at(stream);
         }
         state
     }
@@ -171,16 +144,18 @@ impl MemoryLog {
         }
     }
 
-    /// Waits until `look` finds something, or until `patience` ends.
+    /// Waits until `look` finds something at `stream`, or until `patience` ends.
     async fn wait<T>(
         &self,
+        (stream, consumer): (&'static str, Option<&ConsumerKey>),
         patience: Option<Duration>,
         mut look: impl FnMut(&mut State, u64) -> Option<T>,
     ) -> Option<T> {
         let deadline_ms =
             patience.map(|patience| self.shared.clock.now_ms().saturating_add(millis(patience)));
+        let changes = self.shared.changed.of(stream);
         loop {
-            let changed = self.shared.changed.notified();
+            let changed = changes.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
             let now_ms = self.shared.clock.now_ms();
@@ -189,7 +164,7 @@ impl MemoryLog {
                 if let Some(found) = look(&mut state, now_ms) {
                     return Some(found);
                 }
-                state.next_due_ms(now_ms)
+                state.next_due_ms(stream, consumer, now_ms)
             };
             if deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now_ms) {
                 return None;
@@ -197,7 +172,7 @@ impl MemoryLog {
             match wake_ms.into_iter().chain(deadline_ms).min() {
                 Some(wake_ms) => {
                     let pause = Duration::from_millis(wake_ms.saturating_sub(now_ms).max(1));
-                    tokio::select! { () = changed => {}, () = sleep(pause) => {} }
+                    tokio::select! { biased; () = changed => {}, () = sleep(pause) => {} }
                 }
                 None => changed.await,
             }
@@ -206,36 +181,43 @@ impl MemoryLog {
 }
 
 impl State {
-    /// Does what time brings: rings alarms, stores what comes late. Says whether anything happened.
-    fn catch_up(&mut self, now_ms: u64) -> bool {
+    /// Does what time brings: rings alarms, stores what comes late. Says in which streams anything happened.
+    fn catch_up(&mut self, now_ms: u64) -> Vec<&'static str> {
         if self.is_down {
-            return false;
+            return vec![];
         }
-        let mut happened = false;
+        let mut happened = vec![];
         for (_, record) in self.late.extract_if(.., |(due_ms, _)| *due_ms <= now_ms) {
-            if let Some(stream) = self
-                .streams
-                .values_mut()
-                .find(|stream| stream.spec.stores(&record.subject))
+            let mut streams = self.streams.values_mut();
+            if let Some(stream) = streams.find(|stream| stream.spec.stores(&record.subject))
+                && stream.store(&record, self.checks_first, now_ms).is_ok()
             {
-                happened |= stream.store(&record, self.checks_first, now_ms).is_ok();
+                happened.push(stream.spec.name);
             }
         }
         for stream in self.streams.values_mut() {
-            happened |= stream.ring(now_ms);
+            if stream.ring(now_ms) {
+                happened.push(stream.spec.name);
+            }
         }
+        self.show_witness();
         happened
     }
 
-    fn next_due_ms(&self, now_ms: u64) -> Option<u64> {
-        let alarms = self.streams.values().filter_map(Stream::next_alarm_ms);
-        let redeliveries = self
-            .consumers
-            .values()
-            .filter_map(ConsumerState::next_due_ms);
+    /// When something may happen at a stream, or at a consumer of it, that nobody does.
+    fn next_due_ms(
+        &self,
+        stream: &'static str,
+        consumer: Option<&ConsumerKey>,
+        now_ms: u64,
+    ) -> Option<u64> {
+        let alarm = self.streams.get(stream).and_then(Stream::next_alarm_ms);
+        let consumer = consumer.and_then(|key| self.consumers.get(key));
+        let redelivery = consumer.and_then(ConsumerState::next_due_ms);
         let late = self.late.iter().map(|(due_ms, _)| *due_ms);
-        alarms
-            .chain(redeliveries)
+        alarm
+            .into_iter()
+            .chain(redelivery)
             .chain(late)
             .filter(|&due_ms| due_ms > now_ms)
             .min()
@@ -262,6 +244,9 @@ impl State {
             reason: "no answer".to_owned(),
         };
         let oddity = self.oddities.of_publish(&record.subject);
+        if let Some(oddity) = oddity {
+            self.note_played(oddity.name());
+        }
         match oddity {
             Some(PublishOddity::InFlight) => return Err(PublishFault::InFlight),
             Some(PublishOddity::LostRequest) => return Err(lost()),
@@ -286,6 +271,7 @@ impl State {
             .stream_of(&record.subject)
             .map_err(|reason| PublishFault::Refused { reason })?
             .store(record, checks_first, now_ms);
+        self.show_witness();
         match oddity {
             Some(PublishOddity::LostAnswer) => Err(lost()),
             Some(PublishOddity::OwnConflict) => stored.and(Err(PublishFault::Conflict)),
@@ -299,11 +285,13 @@ impl State {
 
     /// How many of the last messages a read must not see, or that it gets no answer.
     fn missing(&mut self, subject: &str) -> Result<usize, ReadFault> {
-        match self.oddities.of_read(subject) {
-            Some(ReadOddity::Stale(missing)) => Ok(missing),
-            Some(ReadOddity::Unavailable) => Err(down()),
-            None => Ok(0),
-        }
+        let (missing, played) = match self.oddities.of_read(subject) {
+            Some(ReadOddity::Stale(missing)) => (Ok(missing), "stale read"),
+            Some(ReadOddity::Unavailable) => (Err(down()), "unanswered read"),
+            None => return Ok(0),
+        };
+        self.note_played(played);
+        missing
     }
 }
 
@@ -338,8 +326,13 @@ impl Log for MemoryLog {
             });
         }
         let published = state.publish(record, now_ms);
+        let mut streams = state.streams.values();
+        let stream = streams.find(|stream| stream.spec.stores(&record.subject));
+        let stream = stream.map(|stream| stream.spec.name);
         drop(state);
-        self.look();
+        if let Some(stream) = stream {
+            self.look_at(stream);
+        }
         published
     }
 
@@ -373,8 +366,11 @@ impl Log for MemoryLog {
         tokio::task::yield_now().await;
         let mut state = self.lock_up()?;
         let missing = state.missing(filter)?;
-        let found = state.stream(stream)?.last_matching(filter).cloned();
-        Ok(found.filter(|_| missing == 0))
+        if missing > 0 {
+            state.note_played(STALE_FIND);
+            return Ok(None);
+        }
+        Ok(state.stream(stream)?.last_matching(filter).cloned())
     }
 
     async fn follow(

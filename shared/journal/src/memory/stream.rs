@@ -31,6 +31,8 @@ pub(super) struct Stream {
     known_ids: HashMap<String, u64>,
     known_ids_by_age: VecDeque<(u64, String)>,
     alarms: BTreeMap<u64, Schedule>,
+    /// What was stored and not shown to a witness yet; kept only if there is one.
+    unseen: Option<Vec<Stored>>,
 }
 
 impl Stream {
@@ -43,6 +45,7 @@ impl Stream {
             known_ids: HashMap::new(),
             known_ids_by_age: VecDeque::new(),
             alarms: BTreeMap::new(),
+            unseen: None,
         }
     }
 
@@ -159,6 +162,9 @@ impl Stream {
             .entry(stored.subject.clone())
             .or_default()
             .insert(self.last);
+        if let Some(unseen) = &mut self.unseen {
+            unseen.push(stored.clone());
+        }
         self.messages.insert(self.last, stored);
         self.last
     }
@@ -184,6 +190,21 @@ impl Stream {
             }
         }
         !due.is_empty()
+    }
+
+    /// Sets another time for an alarm, and says for when it was set.
+    pub(super) fn move_alarm(&mut self, nth: usize, at_ms: u64) -> Option<u64> {
+        let nth = nth.checked_rem(self.alarms.len())?;
+        let alarm = self.alarms.values_mut().nth(nth)?;
+        Some(std::mem::replace(&mut alarm.at_ms, at_ms))
+    }
+
+    pub(super) fn keep_unseen(&mut self) {
+        self.unseen.get_or_insert_default();
+    }
+
+    pub(super) fn take_unseen(&mut self) -> Vec<Stored> {
+        self.unseen.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     pub(super) fn next_alarm_ms(&self) -> Option<u64> {

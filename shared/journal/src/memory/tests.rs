@@ -303,3 +303,42 @@ async fn a_message_id_is_forgotten_after_the_duplicate_window() {
     advance(Duration::from_secs(1)).await;
     assert!(!log.publish(&message).await.unwrap().duplicate);
 }
+
+#[tokio::test]
+async fn a_held_message_may_be_delivered_twice_and_a_late_answer_is_noticed() {
+    let log = log().await;
+    assert!(!log.deliver_twice(0), "nobody has anything");
+    let consumer = consumer(&log).await;
+    let held = consumer.pull(3, Duration::ZERO).await.unwrap();
+    assert!(log.deliver_twice(4));
+    let again = consumer.pull(3, Duration::ZERO).await.unwrap();
+    assert_eq!(again.len(), 1);
+    assert_eq!(
+        (again[0].stored.position, again[0].delivered),
+        (Position(2), 2)
+    );
+    held[1].acker.ack().await.unwrap();
+    held[0].acker.ack().await.unwrap();
+    let played = log.played();
+    assert_eq!(played.get("delivered twice"), Some(&1));
+    assert_eq!(played.get("stale ack"), Some(&1));
+    let progress = consumer.progress().await.unwrap();
+    assert_eq!(progress.unacknowledged, 1);
+    assert_eq!(log.all_progress(), [("d".to_owned(), progress)]);
+}
+
+#[tokio::test]
+async fn a_witness_sees_what_is_stored_once_and_in_order() {
+    let log = log().await;
+    log.publish(&record("before", 0)).await.unwrap();
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let notes = Arc::clone(&seen);
+    log.show(Arc::new(move |stored| {
+        notes.lock().unwrap().push(stored.payload.clone());
+    }));
+    log.script_publish(">", PublishOddity::LostAnswer);
+    log.publish(&record("a", 1)).await.unwrap_err();
+    log.publish(&record("a", 1)).await.unwrap_err();
+    log.publish(&record("b", 2)).await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), ["a", "b"]);
+}
