@@ -11,6 +11,7 @@ use nogfso_contract::subjects::{self, Named};
 use nogfso_domain::operation::{ErrorCode, Operation};
 use nogfso_domain::repo::{Carried, ClearBy, RepoCommand, RepoError};
 use nogfso_domain::work::{Answered, Failure, Report, WorkResult};
+use nogfso_faults::{Mutant, Rule, is_planted, met};
 use nogfso_ids::{HostPath, RequestId, UnixMillis};
 use nogfso_journal::reaction::{ReactError, Reaction, Wake};
 use nogfso_kernel::Position;
@@ -60,14 +61,46 @@ impl Results {
         answered: &Answered,
     ) -> Result<(), ReactError> {
         for command in commands(answered)? {
-            self.carry
+            let command = if is_planted(Mutant::ErrorCarriedTwice) {
+                told_by_delivery(command, wake)
+            } else {
+                command
+            };
+            let always_says_something = match command {
+                RepoCommand::SetError { .. } | RepoCommand::ConfirmShadow { .. } => true,
+                RepoCommand::Init { .. } | RepoCommand::ClearError { .. } => false,
+            };
+            let outcome = self
+                .carry
                 .stores
                 .repo
                 .execute(repo, &command, &because(wake))
                 .await
                 .map_err(failed)?;
+            if always_says_something && outcome.appended.is_empty() {
+                met(Rule::CarriedBefore);
+            }
         }
         Ok(())
+    }
+}
+
+/// The mistake to tell a result by its delivery, not by the request that it answers.
+fn told_by_delivery(command: RepoCommand, wake: &Wake) -> RepoCommand {
+    match command {
+        RepoCommand::SetError {
+            operation, error, ..
+        } => RepoCommand::SetError {
+            operation,
+            error: RepoError {
+                request: RequestId::derived_from(&wake.position.to_string()),
+                ..error
+            },
+            result_number: 0,
+        },
+        other @ (RepoCommand::Init { .. }
+        | RepoCommand::ConfirmShadow { .. }
+        | RepoCommand::ClearError { .. }) => other,
     }
 }
 

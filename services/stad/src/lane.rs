@@ -18,8 +18,10 @@ use nogfso_contract::subjects::{self, Named};
 use nogfso_domain::operation::{Operation, PathProblem};
 use nogfso_domain::repo::{KnownRepo, Repo};
 use nogfso_domain::work::{
-    Phase, Request, Work, WorkCommand, WorkEvent, WorkLane, WorkRefusal, WorkResult, is_trigger,
+    FailureCode, Phase, Request, Work, WorkCommand, WorkEvent, WorkLane, WorkRefusal, WorkResult,
+    is_trigger,
 };
+use nogfso_faults::{Rule, met};
 use nogfso_ids::{Host, Instance, RegistryName, RepoId, RequestId};
 use nogfso_journal::{LoadError, Store};
 use nogfso_kernel::{Position, Recorded};
@@ -116,7 +118,10 @@ impl ClaimHost for Lane {
                     None => self.run(held, &registry, repo, request).await?,
                 }
             }
-            Some(_) | None => return Ok(()),
+            Some(_) | None => {
+                note_crash_loop(held, id, operation);
+                return Ok(());
+            }
         };
         self.keep_untold(id, epoch, &result);
         held.append(&WorkCommand::Finish {
@@ -277,6 +282,15 @@ impl Lane {
     fn take_untold(&self, request: RequestId, epoch: u64) -> Option<WorkResult> {
         let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
         untold.remove(&(request, epoch))
+    }
+}
+
+fn note_crash_loop(held: &Held<Lane>, request: RequestId, operation: Operation) {
+    let state = held.state();
+    let answered = state.last(operation).filter(|last| last.request == request);
+    let failure = answered.and_then(|last| last.result.failure());
+    if failure.is_some_and(|failure| failure.code == FailureCode::CrashLoop) {
+        met(Rule::CrashLoop);
     }
 }
 

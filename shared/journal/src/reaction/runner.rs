@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use nogfso_faults::{Rule, met};
 use nogfso_kernel::Position;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -234,6 +235,10 @@ impl Runner {
             if let Some(seen) = seen {
                 self.acknowledge(seen).await;
             }
+            if alarm.is_some() && self.was_seen_lately(&subject) {
+                // What it was set for is done; the look that it asks for is harmless all the same.
+                met(Rule::OddAlarm);
+            }
             // Either stands for both, as long as the wake has not been seen.
             let (carrier, covered) = match (unseen, alarm) {
                 (Some(commit), alarm) => (Some(commit), alarm),
@@ -339,6 +344,7 @@ impl Runner {
         wake: &Wake,
         delay: Option<Duration>,
     ) -> Result<(), ReadFault> {
+        met(Rule::PutOff);
         if let Some(delay) = delay
             && self.may_put_off(delay)
         {
@@ -391,6 +397,12 @@ impl Runner {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(&wake.subject)
             .is_some_and(|(position, at)| *position >= wake.position && at.elapsed() < SEEN_FOR)
+    }
+
+    fn was_seen_lately(&self, subject: &str) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(subject)
+            .is_some_and(|(_, at)| at.elapsed() < SEEN_FOR)
     }
 
     fn note_seen(&self, subject: &str, position: Position) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nogfso_faults::{Mutant, Rule, is_planted, met};
 use nogfso_kernel::{Aggregate, CommitId, EventId, Expected, Position, Vid};
 use tokio::time::Instant;
 
@@ -125,8 +126,16 @@ impl<A: Aggregate> Store<A> {
         }
         match A::decide(&loaded.state, command, self.environment.now_ms()) {
             Ok(events) if !events.is_empty() => self.store(subject, events, by, loaded).await,
+            Err(refusal) if is_planted(Mutant::RefusalWithoutLeader) => {
+                Err(ExecuteError::Refused(refusal))
+            }
             without => match self.newer_at_leader(subject, &loaded).await? {
-                Some(newer) => Ok(Tried::Again(newer)),
+                Some(newer) => {
+                    if without.is_err() {
+                        met(Rule::StaleRefusal);
+                    }
+                    Ok(Tried::Again(newer))
+                }
                 None => match without {
                     Ok(_) => Ok(Tried::Done(Outcome {
                         after: loaded,
@@ -170,6 +179,7 @@ impl<A: Aggregate> Store<A> {
                 Ok(Tried::Done(Outcome { after, appended }))
             }
             Err(AppendError::Conflict) => {
+                met(Rule::Conflict);
                 let newer = self.newer_at_leader(subject, &loaded).await?;
                 let newer = newer.unwrap_or_else(|| loaded.clone());
                 match by.expected {

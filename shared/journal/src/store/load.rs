@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nogfso_faults::{Mutant, Rule, is_planted, met};
 use nogfso_kernel::{Aggregate, Position, fold_events};
 use tokio::time::{Instant, sleep};
 
@@ -23,6 +24,11 @@ impl<A: Aggregate> Store<A> {
     ///
     /// See [`LoadError`].
     pub async fn load(&self, subject: &str, at_least: Position) -> Result<Loaded<A>, LoadError> {
+        let at_least = if is_planted(Mutant::NoLeastPosition) {
+            Position::START
+        } else {
+            at_least
+        };
         let slot = self.cache.slot(subject);
         let mut kept = slot.kept.lock().await;
         kept.seen = None;
@@ -85,6 +91,7 @@ impl<A: Aggregate> Store<A> {
                     wanted: at_least.max(loaded.position()),
                 });
             }
+            met(Rule::StaleRead);
             sleep(BEHIND_PAUSE).await;
         }
     }
@@ -160,6 +167,7 @@ pub(super) fn extended<A: Aggregate>(
     let base = if commit.envelope.previous == loaded.last {
         loaded
     } else if restarts::<A>(&loaded, &commit) {
+        met(Rule::WholeStateStart);
         Loaded::default()
     } else {
         let found = match &commit.envelope.previous {
