@@ -78,6 +78,9 @@ pub async fn start(
     watch::follow(&gateway, tasks);
     presence::follow(&gateway, tasks).await?;
     let parked = gateway.parked.clone();
+    if let Err(fault) = parked.catch_up().await {
+        tracing::warn!(%fault, "what is parked is told as soon as it can be read");
+    }
     let stop = tasks.stop().clone();
     tasks.spawn("parked entries", async move { parked.keep_up(stop).await });
     server::serve(&gateway, tasks).await

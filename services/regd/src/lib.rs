@@ -39,7 +39,7 @@ mod tests;
 ///
 /// # Errors
 ///
-/// Fails if main cannot be begun.
+/// Fails if main cannot be begun, or if it cannot be read what is parked.
 pub async fn start(
     log: Arc<dyn Log>,
     bus: Arc<dyn Bus>,
@@ -53,6 +53,10 @@ pub async fn start(
         parked: parked.clone(),
     };
     registryinit::begin_main(&carry).await?;
+    parked
+        .catch_up()
+        .await
+        .map_err(reaction::ReactError::transient)?;
     let table = parked.clone();
     let stop = tasks.stop().clone();
     tasks.spawn("parked entries", async move { table.keep_up(stop).await });

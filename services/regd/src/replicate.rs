@@ -56,8 +56,10 @@ impl Replicate {
             .first()
             .and_then(|commit| commit.envelope.events.first());
         match first {
+            // The state was folded from it, so that it is there: this read lags.
+            None => Err(ReactError::transient("the first commit does not show yet")),
             Some(stored) if matches!(stored.fact, RepoEvent::InitStarted { .. }) => Ok(stored.id),
-            Some(_) | None => Err(ReactError::permanent(
+            Some(_) => Err(ReactError::permanent(
                 "the history does not begin with an init",
             )),
         }

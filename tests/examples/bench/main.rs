@@ -2,6 +2,7 @@
 //!
 //! Says nothing about right or wrong, and has no bar: whoever reads the table compares it with an earlier one.
 
+mod counted;
 mod disk;
 mod measure;
 mod raw;

@@ -50,8 +50,8 @@ impl Head {
             format!("fsync           {:.0} us p50 of 200", fsync.map_or(f64::NAN, |figure| figure.value)),
             format!("raw payload     {}", payloads.join(", ")),
             format!(
-                "method          one process with the services and the callers beside the server's; one round to warm up, \
-                 median of {} rounds",
+                "method          one process with the services and the callers beside the server's, the switches of tests \
+                 compiled in; one round to warm up, median of {} rounds",
                 self.rounds
             ),
             "ratio           times the cost of the limit; find walks with one thread, a stat with all cores".to_owned(),

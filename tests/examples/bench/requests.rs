@@ -13,6 +13,7 @@ use nogfso_contract::query::GetRepo;
 use nogfso_contract::subjects::{self, WORK_STREAM};
 use nogfso_domain::work::MtimeRange;
 use nogfso_ids::{Author, GlobalPath, RepoId};
+use nogfso_journal::Log;
 use nogfso_testkit::NatsServer;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
@@ -30,6 +31,10 @@ const FILES_PER_REPO: usize = 10;
 const LANES: usize = 64;
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 const SETTLE_PAUSE: Duration = Duration::from_millis(10);
+/// How long a caller waits for the end of a stat.
+const STAT_LIMIT: &str = "9s";
+/// After how long without an append nothing more will come.
+const REST: Duration = Duration::from_millis(200);
 
 /// Stats that the worker does not take for one, so that each request is a commit.
 const DISTINCT_STATS: [(MtimeRange, bool); 6] = [
@@ -60,6 +65,16 @@ pub(crate) async fn figures(
     }
     let work_commit = bench.commit_of_a_stat().await?;
     figures.extend(bench.stats(&work_commit, rounds).await?);
+    let one = ["stat-finished-one-worker", "appends-of-a-stat-one-worker"];
+    figures.extend(bench.finished_stats(&work_commit, rounds, one).await?);
+    for _ in 0..2 {
+        system.add_worker().await?;
+    }
+    let three = [
+        "stat-finished-three-workers",
+        "appends-of-a-stat-three-workers",
+    ];
+    figures.extend(bench.finished_stats(&work_commit, rounds, three).await?);
     let payloads = vec![
         ("raw-append-one-by-one", commit.len()),
         ("raw-append-64-at-once", work_commit.len()),
@@ -89,6 +104,7 @@ enum Pace {
 struct Counts {
     appends: u64,
     deliveries: u64,
+    loads: u64,
 }
 
 impl Bench<'_> {
@@ -102,7 +118,7 @@ impl Bench<'_> {
 
     /// The last commit on the work of the first repo.
     async fn commit_of_a_stat(&self) -> anyhow::Result<Bytes> {
-        self.stat(0, 0).await?;
+        self.stat(0, 0, None).await?;
         let filter = format!("fso.ev.*.work.*.*.{}", self.repos[0]);
         let last = self.system.log.find_last(WORK_STREAM, &filter).await?;
         self.settle(&self.repos[..1]).await?;
@@ -132,18 +148,26 @@ impl Bench<'_> {
     }
 
     async fn stats(&self, commit: &Bytes, rounds: u32) -> anyhow::Result<Vec<Figure>> {
-        let [mut raw_rate, mut stat_rate, mut appends, mut deliveries] =
-            [const { Values::new() }; 4];
+        let [
+            mut raw_rate,
+            mut stat_rate,
+            mut appends,
+            mut deliveries,
+            mut loads,
+        ] = [const { Values::new() }; 5];
         let mut rounds = Rounds::new(rounds);
         while let Some(counts) = rounds.next() {
             raw_rate.note(counts, self.raw.many(commit).await?);
             let before = self.counts()?;
             let rate = side_by_side(LANES, DISTINCT_STATS.len(), async |lane, turn| {
-                self.stat(lane, turn).await
+                self.stat(lane, turn, None).await
             });
             stat_rate.note(counts, rate.await?);
-            self.settle(&self.repos[..LANES]).await?;
+            // Asking whether it is done would be counted, too.
+            self.rest().await?;
             let after = self.counts()?;
+            self.settle(&self.repos[..LANES]).await?;
+            loads.note(counts, per_stat(after.loads - before.loads));
             appends.note(counts, per_stat(after.appends - before.appends));
             deliveries.note(counts, per_stat(after.deliveries - before.deliveries));
         }
@@ -154,7 +178,48 @@ impl Bench<'_> {
             raw,
             Figure::new("appends-per-stat", appends.median(), "appends"),
             Figure::new("deliveries-per-stat", deliveries.median(), "deliveries"),
+            Figure::new("loads-per-stat", loads.median(), "loads"),
         ])
+    }
+
+    /// Stats of all repos at once, each awaited, beside the appends that they need.
+    async fn finished_stats(
+        &self,
+        commit: &Bytes,
+        rounds: u32,
+        [name, limit]: [&'static str; 2],
+    ) -> anyhow::Result<Vec<Figure>> {
+        let [mut possible, mut finished] = [const { Values::new() }; 2];
+        let mut rounds = Rounds::new(rounds);
+        while let Some(counts) = rounds.next() {
+            let raw_rate = self.raw.many(commit).await?;
+            let before = self.counts()?;
+            let rate = side_by_side(LANES, DISTINCT_STATS.len(), async |lane, turn| {
+                self.stat(lane, turn, Some(STAT_LIMIT)).await
+            });
+            finished.note(counts, rate.await?);
+            self.rest().await?;
+            let appends = per_stat(self.counts()?.appends - before.appends);
+            possible.note(counts, raw_rate / appends);
+        }
+        let limit = Figure::new(limit, possible.median(), "1/s");
+        let finished = Figure::new(name, finished.median(), "1/s");
+        Ok(vec![finished.against(&limit, Better::More), limit])
+    }
+
+    /// Waits until nothing is appended any more.
+    async fn rest(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + SETTLE_LIMIT;
+        let mut appends = 0;
+        loop {
+            let now = self.counts()?.appends;
+            if now == appends {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "the appends do not end");
+            appends = now;
+            sleep(REST).await;
+        }
     }
 
     /// Makes some repos; the median time until one is accepted, in microseconds.
@@ -196,7 +261,7 @@ impl Bench<'_> {
         Ok(paths)
     }
 
-    async fn stat(&self, lane: usize, turn: usize) -> anyhow::Result<()> {
+    async fn stat(&self, lane: usize, turn: usize, wait: Option<&str>) -> anyhow::Result<()> {
         let (mtime_range, confirm_emptied) = DISTINCT_STATS[turn];
         let stat = Stat {
             repo: self.repos[lane],
@@ -204,7 +269,9 @@ impl Bench<'_> {
             mtime_range,
             confirm_emptied,
             command_id: None,
-            wait: None,
+            wait: wait
+                .map(|wait| wait.parse().map_err(anyhow::Error::msg))
+                .transpose()?,
         };
         self.system.call(&stat).await?;
         Ok(())
@@ -244,6 +311,7 @@ impl Bench<'_> {
         let mut counts = Counts {
             appends: 0,
             deliveries: 0,
+            loads: self.system.log.loads(),
         };
         for stream in ours {
             counts.appends += count(&stream["state"]["last_seq"]);

@@ -1,4 +1,4 @@
-//! The whole product in this process, against the server: gateway, regd and one worker with real directories.
+//! The whole product in this process, against the server: gateway, regd and workers with real directories.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,6 +20,7 @@ use nogfso_journal::{Environment, Log};
 use nogfso_testkit::{NatsServer, wait_until};
 use tempfile::TempDir;
 
+use crate::counted::Counted;
 use crate::raw;
 
 const HOST: &str = "files.example.com";
@@ -30,7 +31,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 
 /// The running product, and a caller's connection to it.
 pub(crate) struct System {
-    pub(crate) log: Arc<dyn Log>,
+    pub(crate) log: Arc<Counted>,
     /// A connection that the product does not use.
     pub(crate) client: Client,
     pub(crate) registry: RegistryName,
@@ -46,8 +47,8 @@ impl System {
         let url = server.url();
         let settings = nogfso_jetstream::Settings::new(&url, "bench");
         let connection = Connection::connect(&settings).await?;
-        let log: Arc<dyn Log> =
-            Arc::new(JetStreamLog::new(connection.clone(), Replicas::default()));
+        let log = JetStreamLog::new(connection.clone(), Replicas::default());
+        let log = Counted::new(Arc::new(log));
         log.ensure_streams(&STREAMS).await?;
         log.ensure_streams(&[raw::STREAM]).await?;
         let system = Self {
@@ -69,33 +70,39 @@ impl System {
     }
 
     async fn start_services(&self) -> anyhow::Result<()> {
-        let bus: Arc<dyn Bus> = Arc::new(JetStreamBus::new(self.connection.clone()));
-        let parts = || {
-            (
-                Arc::clone(&self.log),
-                Arc::clone(&bus),
-                Environment::system(),
-            )
-        };
-        let shadows = self.folder.path().join("shadows");
-        fs::create_dir_all(&shadows)?;
-        let worker = nogfso_stad::Settings::new(
-            Host::parse(HOST)?,
-            vec![GlobalPath::parse(GLOBAL_ROOT)?],
-            host_path(&shadows)?,
-        );
-        let (log, bus, environment) = parts();
-        nogfso_stad::start(log, bus, environment, worker, &self.tasks).await?;
-        let (log, bus, environment) = parts();
+        fs::create_dir_all(self.shadows())?;
+        self.add_worker().await?;
+        let (log, bus, environment) = self.parts();
         let following = nogfso_regd::Settings::default();
         nogfso_regd::start(log, bus, environment, following, &self.tasks).await?;
-        let (log, bus, environment) = parts();
+        let (log, bus, environment) = self.parts();
         let door = nogfso_gateway::Settings {
             unstamped_user: Some("bench".to_owned()),
             ..nogfso_gateway::Settings::default()
         };
         nogfso_gateway::start(log, bus, environment, door, &self.tasks).await?;
         Ok(())
+    }
+
+    /// Starts one more worker of the host.
+    pub(crate) async fn add_worker(&self) -> anyhow::Result<()> {
+        let worker = nogfso_stad::Settings::new(
+            Host::parse(HOST)?,
+            vec![GlobalPath::parse(GLOBAL_ROOT)?],
+            host_path(&self.shadows())?,
+        );
+        let (log, bus, environment) = self.parts();
+        nogfso_stad::start(log, bus, environment, worker, &self.tasks).await?;
+        Ok(())
+    }
+
+    fn parts(&self) -> (Arc<dyn Log>, Arc<dyn Bus>, Environment) {
+        let bus = JetStreamBus::new(self.connection.clone());
+        (
+            Arc::clone(&self.log) as Arc<dyn Log>,
+            Arc::new(bus),
+            Environment::system(),
+        )
     }
 
     async fn begin_registry(&self) -> anyhow::Result<()> {
@@ -143,6 +150,10 @@ impl System {
         let drained = self.tasks.drain(DRAIN_LIMIT).await;
         self.connection.close().await;
         Ok(drained?)
+    }
+
+    fn shadows(&self) -> PathBuf {
+        self.folder.path().join("shadows")
     }
 
     fn real(&self) -> PathBuf {

@@ -21,6 +21,7 @@ mod all_in_one;
 mod asking;
 mod bad_input;
 mod crashes;
+mod lanes;
 mod limits;
 mod recording;
 mod stock;

@@ -164,6 +164,15 @@ impl World {
         path
     }
 
+    /// An independent client that may do what services may.
+    pub(crate) async fn service_client(&self) -> async_nats::Client {
+        let password = self.accounts.service.reveal().to_owned();
+        async_nats::ConnectOptions::with_user_and_password(SERVICE.to_owned(), password)
+            .connect(self.server.url())
+            .await
+            .expect("the server is there")
+    }
+
     /// Asks as the operator, by the broker itself.
     pub(crate) fn request(&self, subject: &str, payload: &[u8]) -> Value {
         asked(self.listen(), &self.accounts.operator, subject, payload)
@@ -226,7 +235,12 @@ impl World {
             .env("NOGFSO_SERVER", self.server.url())
             .env("NOGFSO_USER", SERVICE)
             .env("NOGFSO_PASSWORD", self.accounts.service.reveal())
-            .env("NOGFSO_REGD_ACK_WAIT_MS", ACK_WAIT_MS);
+            .env("NOGFSO_REGD_ACK_WAIT_MS", ACK_WAIT_MS)
+            // Sweeps and compactions go on beside everything that is tested.
+            .env("NOGFSO_REGD_SWEEP_EVERY_MS", "500")
+            .env("NOGFSO_REGD_SWEEP_AFTER_MS", "5000")
+            .env("NOGFSO_REGD_PURGE_EVERY_MS", "1000")
+            .env("NOGFSO_REGD_PURGE_AFTER_MS", "3000");
         self.services.insert(service, Process::start(&mut command));
     }
 

@@ -6,6 +6,7 @@ use nogfso_domain::operation::{ErrorCode, ErrorText, Operation, Problems};
 use nogfso_domain::repo::{Carried, ClearBy, RepoCommand, RepoError};
 use nogfso_domain::work::{MtimeRange, Order, WAITING_REQUESTS_MAX, WorkCommand};
 use nogfso_ids::{GlobalPath, HostPath, RegistryName, RequestId, UnixMillis};
+use nogfso_journal::memory::ReadOddity;
 use nogfso_journal::reaction::{Parked, ReactError, Reaction};
 use nogfso_kernel::Position;
 
@@ -188,6 +189,23 @@ async fn a_repo_is_confirmed_and_its_shadow_asked_for_once() {
     }
     let repo = world.known_repo(1).await;
     assert_eq!(requests(&world).await, [repo.init_request().unwrap()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_commit_that_does_not_show_yet_is_waited_for() {
+    let world = World::new().await;
+    world.begin_repo(1).await;
+    let carry = world.carry();
+    let reaction = Replicate::new(carry.clone());
+    // The state is read whole; what is read after it lags.
+    for missing in [0, 1] {
+        let lag = ReadOddity::Stale(missing);
+        world.log.script_read(&repo_subject(1), lag);
+    }
+    passes(reaction.react(&look_at(&repo_subject(1))).await);
+    assert!(carry.parked.entries().is_empty());
+    reaction.react(&look_at(&repo_subject(1))).await.unwrap();
+    assert_eq!(requests(&world).await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

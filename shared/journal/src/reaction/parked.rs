@@ -8,16 +8,21 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use nogfso_kernel::Position;
 use serde::{Deserialize, Serialize};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{JOURNAL_PREFIX, ReactError};
 use crate::Environment;
-use crate::log::{From, Log, PublishFault, Record, Stored};
+use crate::log::{From, Log, PublishFault, ReadFault, Record, Stored};
 
 /// The stream of parked entries.
 pub const PARKED_STREAM: &str = "FSO_PARKED";
 const PARKED_PREFIX: &str = "fso.parked.";
+const PARKED_ALL: &str = "fso.parked.>";
+/// How long the journal is waited for when what is parked is read first.
+pub const CATCH_UP_LIMIT: Duration = Duration::from_secs(15);
+/// How long the next entry is waited for before it is asked anew which one is the last.
+const CATCH_UP_PATIENCE: Duration = Duration::from_secs(1);
 /// The longest reason that is kept, in characters.
 const REASON_CHARS_MAX: usize = 1_000;
 const FOLLOW_AGAIN_PAUSE: Duration = Duration::from_secs(1);
@@ -62,7 +67,7 @@ pub struct Parked {
 }
 
 impl Parked {
-    /// A table that is empty until [`Parked::keep_up`] runs.
+    /// A table that is empty until [`Parked::catch_up`] or [`Parked::keep_up`] runs.
     #[must_use]
     pub fn new(log: Arc<dyn Log>, environment: Environment) -> Self {
         Self {
@@ -72,13 +77,52 @@ impl Parked {
         }
     }
 
+    /// Takes in all entries that are stored at this moment. Who reacts before knows nothing of what is parked: it would try
+    /// again what fails for good, and leave the entry of what succeeds.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the journal does not answer for [`CATCH_UP_LIMIT`].
+    pub async fn catch_up(&self) -> Result<(), ReadFault> {
+        let deadline = Instant::now() + CATCH_UP_LIMIT;
+        loop {
+            match self.take_in_all().await {
+                Ok(true) => return Ok(()),
+                // What is removed meanwhile never comes; then there may be another that is the last.
+                Ok(false) => {}
+                Err(fault @ ReadFault::Unavailable { .. }) if Instant::now() < deadline => {
+                    tracing::warn!(%fault, "cannot read yet what is parked");
+                    sleep(FOLLOW_AGAIN_PAUSE).await;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    /// Whether the entry was seen that was the last one at the beginning.
+    async fn take_in_all(&self) -> Result<bool, ReadFault> {
+        let Some(last) = self.log.find_last(PARKED_STREAM, PARKED_ALL).await? else {
+            return Ok(true);
+        };
+        let from = From::LastOfEachSubject;
+        let mut following = self.log.follow(PARKED_STREAM, PARKED_ALL, from).await?;
+        while let Ok(Some(stored)) = timeout(CATCH_UP_PATIENCE, following.next()).await {
+            let stored = stored?;
+            self.take_in(&stored);
+            if stored.position >= last.position {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Follows the stream until `stop`. Entries that another process removed are noticed when they are next looked up by
     /// [`Parked::is_passed_over`].
     pub async fn keep_up(&self, stop: CancellationToken) {
         loop {
             let following = self
                 .log
-                .follow(PARKED_STREAM, "fso.parked.>", From::LastOfEachSubject)
+                .follow(PARKED_STREAM, PARKED_ALL, From::LastOfEachSubject)
                 .await;
             if let Ok(mut following) = following {
                 while let Some(Ok(stored)) = tokio::select! {

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use super::super::{Parked, ParkedEntry, ReactError, parked_subject, wake_record};
 use super::{Bench, NAME, Play, SOON, bench};
 use crate::log::Log;
@@ -19,11 +17,7 @@ fn staying() -> Play {
 async fn another(bench: &Bench) -> Parked {
     let log: Arc<dyn Log> = Arc::new(bench.log.clone());
     let parked = Parked::new(log, bench.environment.clone());
-    let following = parked.keep_up(bench.stop.clone());
-    tokio::select! {
-        () = following => {}
-        () = sleep(Duration::from_millis(10)) => {}
-    }
+    parked.catch_up().await.unwrap();
     parked
 }
 
@@ -162,8 +156,8 @@ async fn what_another_instance_parks_at_a_later_state_stays_when_a_look_at_an_ol
 async fn a_restarted_process_passes_over_what_was_parked_before() {
     let mut bench = with_one_parked().await;
     bench.drained().await;
-    let parked = another(&bench).await;
-    assert_eq!(parked.entries().len(), 0, "it stops with the others");
+    // Following stops with the others.
+    bench.parked.keep_up(bench.stop.clone()).await;
     bench.stop = tokio_util::sync::CancellationToken::new();
     bench.parked = another(&bench).await;
     assert_eq!(bench.parked.entries().len(), 1);
@@ -207,4 +201,14 @@ async fn items_of_one_aggregate_are_parked_apart() {
     assert_eq!(entry.reason.chars().count(), 1_000);
     parked.remove(NAME, SUBJECT, Some("x")).await.unwrap();
     assert!(another(&bench).await.entries().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_of_the_past_is_known_to_a_new_process_before_it_reacts() {
+    let bench = with_one_parked().await;
+    let late = another(&bench).await;
+    assert_eq!(late.entries(), bench.parked.entries());
+    late.remove(NAME, SUBJECT, None).await.unwrap();
+    assert!(!is_stored(&bench).await);
+    assert_eq!(another(&bench).await.entries(), []);
 }
