@@ -80,10 +80,19 @@ impl Stores {
 
     /// A repo whose history has begun.
     pub(crate) async fn known_repo(&self, id: RepoId) -> Result<FoundRepo, Failure> {
+        self.known_repo_if(id, |_| true).await
+    }
+
+    /// A repo whose history has begun. One that is not as `wanted` was looked at with everything that the leader has.
+    pub(crate) async fn known_repo_if(
+        &self,
+        id: RepoId,
+        wanted: impl Fn(&KnownRepo) -> bool,
+    ) -> Result<FoundRepo, Failure> {
         let registry = self.registry_of(id).await?;
         let subject = subjects::repo(&registry, id);
         let mut loaded = load(&self.repo, &subject, Position::START).await?;
-        if loaded.state.known().is_none() {
+        if !loaded.state.known().is_some_and(wanted) {
             loaded = load_newest(&self.repo, &subject).await?;
         }
         match loaded.state.known().cloned() {

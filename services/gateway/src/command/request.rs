@@ -3,6 +3,7 @@
 use nogfso_contract::command::{CancelRequest, RequestCancelled, Stat, StatAccepted};
 use nogfso_contract::query::{RequestInfo, RequestState};
 use nogfso_contract::{Code, Details, Failure};
+use nogfso_domain::repo::KnownRepo;
 use nogfso_domain::work::{Order, WorkCommand, WorkRefusal, WorkResult};
 use nogfso_ids::{Lane, RepoId, RequestId, UnixMillis};
 use nogfso_journal::ExecuteError;
@@ -20,7 +21,11 @@ impl Handle for Stat {
             Some(author) => author,
             None => caller.author()?,
         };
-        let found = gateway.known_repo(self.repo).await?;
+        let mut found = gateway.known_repo(self.repo).await?;
+        if found.repo.shadow_path().is_none() {
+            let has_shadow = |repo: &KnownRepo| repo.shadow_path().is_some();
+            found = gateway.stores.known_repo_if(self.repo, has_shadow).await?;
+        }
         if found.repo.shadow_path().is_none() {
             return Err(Failure::new(
                 Code::Precondition,

@@ -398,6 +398,18 @@ async fn a_stored_error_is_cleared_by_operation_or_by_its_text() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shadow_that_is_there_is_seen_though_reads_lag() {
+    let world = World::new().await;
+    let id = world.ready_repo().await;
+    for missing in [1, 2] {
+        world
+            .log
+            .script_read("fso.ev.exreg.repo.*", ReadOddity::Stale(missing));
+        world.ok("cmd.repo.stat", json!({"repo": id})).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_there_is_found_though_reads_lag() {
     let world = World::new().await;
     world.ready_registry("exreg").await;

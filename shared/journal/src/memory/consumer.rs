@@ -100,6 +100,12 @@ impl ConsumerState {
         }
     }
 
+    pub(super) fn lose_nth(&mut self, nth: usize) -> bool {
+        let nth = nth.checked_rem(self.held.len());
+        let position = nth.and_then(|nth| self.held.keys().nth(nth).copied());
+        position.is_some_and(|position| self.held.remove(&position).is_some())
+    }
+
     /// Ends the message, whoever holds it now: a server does not tell a late answer from a timely one. Says whether it was the
     /// answer to another delivery than the last.
     pub(super) fn ack(&mut self, position: Position, delivered: u64) -> bool {

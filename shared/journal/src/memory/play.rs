@@ -112,6 +112,19 @@ impl MemoryLog {
         true
     }
 
+    /// Has a consumer lose one of the messages that somebody has and did not answer: the `nth`, counted on from the first again.
+    /// It is not delivered again. Says whether there is one.
+    pub fn lose_delivery(&self, durable: &str, nth: usize) -> bool {
+        let mut state = self.lock();
+        let mut consumers = state.consumers.iter_mut();
+        let consumer = consumers.find(|((_, name), _)| name == durable);
+        let is_lost = consumer.is_some_and(|(_, consumer)| consumer.lose_nth(nth));
+        if is_lost {
+            state.note_played("lost delivery");
+        }
+        is_lost
+    }
+
     /// Moves an alarm that is set to `delay` from now, be that early or late: the `nth`, counted on from the first again. Says
     /// whether there is one.
     pub fn move_alarm(&self, nth: usize, delay: Duration) -> bool {
