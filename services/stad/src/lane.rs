@@ -71,6 +71,7 @@ impl ClaimHost for Lane {
             }),
             newest_trigger: work.newest_trigger,
             due: work.due(now_ms).next().is_some(),
+            epoch: work.epoch,
         }
     }
 

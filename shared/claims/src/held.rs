@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use nogfso_faults::{Rule, met};
 use nogfso_journal::store::{By, ExecuteError, Loaded, Outcome, Store};
 use nogfso_kernel::{Aggregate, Expected, Position};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use crate::course::Facts;
 use crate::host::{Host, Lock};
 use crate::rules::{self, Pressure, View};
 
@@ -23,6 +25,15 @@ pub struct Standing {
     pub silent: bool,
     /// The claim belongs to somebody else, or is void.
     pub moved_on: bool,
+}
+
+impl Standing {
+    pub(crate) fn pressure(self) -> Pressure {
+        Pressure {
+            draining: self.draining,
+            silent: self.silent,
+        }
+    }
 }
 
 /// Why work on a claim did not go on.
@@ -69,8 +80,9 @@ impl<A: Aggregate> News<A> {
     /// Waits until the state or the reasons to stop have changed since the last wait. For ever once the claim is gone.
     pub async fn changed(&mut self) {
         let ended = tokio::select! {
-            changed = self.loaded.changed() => changed.is_err(),
+            biased;
             changed = self.standing.changed() => changed.is_err(),
+            changed = self.loaded.changed() => changed.is_err(),
         };
         if ended {
             std::future::pending::<()>().await;
@@ -148,13 +160,19 @@ impl<H: Host> Held<H> {
                 epoch: Some(self.epoch),
                 ..By::actor(self.actor.clone())
             };
+            let would_release = self.would_release(command);
             let answer = tokio::select! {
-                answer = self.store.execute(&self.subject, command, &by) => answer,
+                biased;
                 () = self.must_let_go() => return Err(HoldError::Stopped),
+                answer = self.store.execute(&self.subject, command, &by) => answer,
             };
             let reason = match answer {
                 Ok(outcome) => {
                     self.note(&outcome);
+                    if would_release && !self.released() {
+                        met(Rule::ReleaseRefused);
+                        tracing::debug!(subject = self.subject, "more came; keeps its claim");
+                    }
                     return Ok(outcome);
                 }
                 Err(ExecuteError::Refused(refusal)) if self.host.has_moved_on(&refusal) => {
@@ -171,8 +189,9 @@ impl<H: Host> Held<H> {
             };
             tracing::warn!(subject = self.subject, reason, "cannot append yet");
             tokio::select! {
-                () = sleep(pause) => {}
+                biased;
                 () = self.must_let_go() => return Err(HoldError::Stopped),
+                () = sleep(pause) => {}
             }
             pause = (pause * 2).min(RETRY_PAUSE_MAX);
         }
@@ -186,11 +205,11 @@ impl<H: Host> Held<H> {
         self.host.view(&self.loaded.borrow().state, self.now_ms())
     }
 
-    pub(crate) fn pressure(&self) -> Pressure {
-        let standing = *self.standing.borrow();
-        Pressure {
-            draining: standing.draining,
-            silent: standing.silent,
+    pub(crate) fn facts(&self) -> Facts {
+        Facts {
+            view: self.view(),
+            standing: *self.standing.borrow(),
+            is_released: self.released(),
         }
     }
 
@@ -228,11 +247,16 @@ impl<H: Host> Held<H> {
     fn note(&self, outcome: &Outcome<H::Aggregate>) {
         self.answered.send_replace(Instant::now());
         let view = self.host.view(&outcome.after.state, self.now_ms());
-        // A commit is decided on a state in which the claim was ours; if it is gone after it, it was given back by it.
-        if !outcome.appended.is_empty() && !rules::is_held(&view, self.epoch) {
+        if rules::gives_back(!outcome.appended.is_empty(), &view, self.epoch) {
             self.released.send_replace(true);
         }
         self.learn(outcome.after.clone());
+    }
+
+    /// Whether `command` gives the claim back as far as is known: nothing else is due.
+    fn would_release(&self, command: &<H::Aggregate as Aggregate>::Command) -> bool {
+        H::Aggregate::decide(&self.loaded.borrow().state, command, self.now_ms())
+            .is_ok_and(|events| events.first().is_some_and(H::Aggregate::starts_fold))
     }
 
     /// Waits until the lock has to be given up at once.

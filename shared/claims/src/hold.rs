@@ -10,9 +10,9 @@ use nogfso_kernel::Position;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::held::{Held, HoldError};
-use crate::host::{Host, Lock, Locked, Locks};
-use crate::rules::{self, Ended, Mark, Next};
+use crate::course::{Course, Do, Facts, Failure, Seen, Worked};
+use crate::held::{Held, HoldError, Standing};
+use crate::host::{Host, Locks, try_lock};
 use crate::table::Lease;
 
 /// How often a holder looks for news of its aggregate, such as a cancellation.
@@ -25,113 +25,155 @@ pub(crate) struct Hold<H: Host> {
     pub(crate) held: Held<H>,
     pub(crate) lease: Arc<Lease>,
     pub(crate) locks: Arc<dyn Locks>,
-    pub(crate) mine: Mark,
+    pub(crate) instance: String,
     pub(crate) ack_wait: Duration,
     pub(crate) stop: CancellationToken,
 }
 
 impl<H: Host> Hold<H> {
-    /// Works until the claim is given back or lost. The lock is free when this returns.
-    pub(crate) async fn run(self) -> Ended {
+    /// Does what `course` names, from `first` on, until the hold is over; the lock is free then. Returns what comes next.
+    pub(crate) async fn run(&self, course: &mut Course, first: Do) -> Do {
         let beside = async {
             let never: (Infallible, Infallible, Infallible, Infallible) = tokio::join!(
+                biased;
+                self.watch_stop(),
                 self.keep_lease(),
-                self.watch_news(),
                 self.watch_silence(),
-                self.watch_stop()
+                self.watch_news()
             );
             never
         };
         tokio::select! {
-            ended = self.serve() => ended,
+            biased;
             (never, ..) = beside => match never {},
+            next = self.follow(course, first) => next,
         }
     }
 
-    async fn serve(&self) -> Ended {
+    async fn follow(&self, course: &mut Course, first: Do) -> Do {
+        let mut step = first;
         loop {
-            if self.held.released() {
-                return Ended::Released;
-            }
-            // A refused commit tells that the claim moved on before the state that says so was read.
-            if self.held.standing.borrow().moved_on {
-                return Ended::MovedOn;
-            }
-            let before = (self.held.position(), *self.held.standing.borrow());
-            let done = match rules::next(&self.held.view(), self.held.epoch(), self.pressure()) {
-                Next::Stop => return Ended::MovedOn,
-                Next::Pause => {
-                    self.held.set_lock(None);
-                    tracing::warn!(
-                        subject = self.held.subject(),
-                        "the server is silent; paused"
-                    );
-                    match self.resume().await {
-                        Some(lock) => self.held.set_lock(Some(lock)),
-                        None => return Ended::GaveUp,
-                    }
-                    self.held.stand(|standing| standing.silent = false);
-                    continue;
+            let seen = match step {
+                Do::Work => {
+                    let before = self.moment();
+                    let done = self.held.host.work(&self.held).await;
+                    self.worked(before, done)
                 }
-                Next::Work => self.held.host.work(&self.held).await,
-                Next::Release => {
+                Do::Release => {
+                    let before = self.moment();
                     let release = self.held.host.release(self.held.epoch());
-                    self.held.append(&release).await.map(drop)
+                    let done = self.held.append(&release).await;
+                    self.worked(before, done.map(drop))
                 }
-            };
-            match done {
-                Err(error @ (HoldError::Refused(_) | HoldError::Failed { .. })) => {
-                    tracing::error!(subject = self.held.subject(), %error, "gives up its claim");
-                    return Ended::GaveUp;
-                }
-                Ok(()) | Err(HoldError::MovedOn | HoldError::Stopped) => {
-                    let after = (self.held.position(), *self.held.standing.borrow());
-                    // What was told to stop before it began cannot have moved anything.
-                    if before == after && !self.held.must_stop() {
-                        tracing::error!(subject = self.held.subject(), "work made no progress");
-                        return Ended::GaveUp;
+                Do::Unlock => {
+                    if course.ended().is_none() {
+                        tracing::warn!(
+                            subject = self.held.subject(),
+                            "the server is silent; pauses"
+                        );
                     }
+                    self.held.set_lock(None);
+                    Seen::Done
                 }
-            }
+                Do::Rest => self.rest().await,
+                Do::Confirm => match self.confirm_lease().await {
+                    true => Seen::Done,
+                    false => Seen::Failed(Failure::Transient),
+                },
+                Do::LoadAtLeader => self.load_at_leader().await,
+                Do::TryLock => self.lock_again().await,
+                Do::Resume => {
+                    tracing::info!(subject = self.held.subject(), "goes on");
+                    self.held.stand(|standing| standing.silent = false);
+                    Seen::Facts(self.facts())
+                }
+                // Only a planted mistake comes here before the end.
+                Do::Ack if course.ended().is_none() => {
+                    self.acknowledge().await;
+                    Seen::Facts(self.facts())
+                }
+                Do::Load
+                | Do::Claim { .. }
+                | Do::Mark { .. }
+                | Do::Serve { .. }
+                | Do::Ring
+                | Do::Answer(_)
+                | Do::Leave
+                | Do::Ack
+                | Do::End => return step,
+            };
+            step = course.next(&self.instance, seen);
         }
     }
 
-    fn pressure(&self) -> rules::Pressure {
+    /// What is otherwise once something has happened.
+    fn moment(&self) -> (Position, Standing) {
+        (self.held.position(), *self.held.standing.borrow())
+    }
+
+    fn worked(
+        &self,
+        before: (Position, Standing),
+        done: Result<(), HoldError<H::Aggregate>>,
+    ) -> Seen {
+        let subject = self.held.subject();
+        let how = match done {
+            Err(error @ (HoldError::Refused(_) | HoldError::Failed { .. })) => {
+                tracing::error!(subject, %error, "gives up its claim");
+                Worked::Failed
+            }
+            Ok(()) | Err(HoldError::MovedOn | HoldError::Stopped) if before == self.moment() => {
+                Worked::Idle
+            }
+            Ok(()) | Err(HoldError::MovedOn | HoldError::Stopped) => Worked::Moved,
+        };
+        if how == Worked::Idle && !self.held.must_stop() {
+            tracing::error!(subject, "work made no progress");
+        }
+        let facts = self.facts();
+        Seen::Worked { how, facts }
+    }
+
+    pub(crate) fn facts(&self) -> Facts {
+        // The process may have been told to end since the tasks beside had their last turn.
         if self.stop.is_cancelled() {
             self.held.stand(|standing| standing.draining = true);
         }
-        self.held.pressure()
+        self.held.facts()
     }
 
-    /// Waits until the server is back; the lock again if the claim is still its own (rule 7).
-    async fn resume(&self) -> Option<Arc<dyn Lock>> {
-        loop {
-            tokio::select! {
-                () = sleep(RESUME_PAUSE) => {}
-                () = self.stop.cancelled() => return None,
-            }
-            if !self.confirm_lease().await {
-                continue;
-            }
-            match self.load_at_leader().await {
-                Ok(loaded) => self.held.learn(loaded),
-                Err(_) => continue,
-            }
-            if !rules::is_held(&self.held.view(), self.mine.epoch) {
-                return None;
-            }
-            let Ok(Locked::Taken(lock)) = self.locks.try_lock(self.held.subject()).await else {
-                continue;
-            };
-            if !rules::may_resume(&self.held.view(), lock.found(), &self.mine) {
-                return None;
-            }
-            tracing::info!(subject = self.held.subject(), "goes on");
-            return Some(lock.into());
+    async fn rest(&self) -> Seen {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Seen::Stopped,
+            () = sleep(RESUME_PAUSE) => Seen::Done,
         }
     }
 
-    async fn load_at_leader(&self) -> Result<Loaded<H::Aggregate>, LoadError> {
+    async fn load_at_leader(&self) -> Seen {
+        match self.newest().await {
+            Ok(loaded) => {
+                self.held.learn(loaded);
+                let view = self.held.view();
+                Seen::AtLeader { view }
+            }
+            Err(_) => Seen::Failed(Failure::Transient),
+        }
+    }
+
+    async fn lock_again(&self) -> Seen {
+        let seen = try_lock(&*self.locks, self.held.subject()).await;
+        match seen {
+            Ok(lock) => {
+                let found = lock.found().cloned();
+                self.held.set_lock(Some(lock.into()));
+                Seen::Locked { found }
+            }
+            Err(seen) => seen,
+        }
+    }
+
+    async fn newest(&self) -> Result<Loaded<H::Aggregate>, LoadError> {
         let subject = self.held.subject();
         let last = self.held.store.log().leader_last(subject).await?;
         let least = last.map_or(Position::START, |last| last.position);
@@ -149,6 +191,13 @@ impl<H: Host> Hold<H> {
         is_confirmed
     }
 
+    /// Acknowledges the lease by its newest handle.
+    pub(crate) async fn acknowledge(&self) {
+        if let Err(fault) = self.lease.acker().ack().await {
+            tracing::debug!(subject = self.held.subject(), %fault, "a lease was not acknowledged");
+        }
+    }
+
     async fn keep_lease(&self) -> Infallible {
         loop {
             sleep(self.ack_wait / 3).await;
@@ -160,8 +209,9 @@ impl<H: Host> Hold<H> {
         let pause = NEWS_PAUSE.min(self.ack_wait / 3);
         loop {
             tokio::select! {
-                () = sleep(pause) => {}
+                biased;
                 () = self.lease.news.notified() => {}
+                () = sleep(pause) => {}
             }
             let loading = self
                 .held

@@ -1,8 +1,10 @@
 //! What a host brings along: its aggregate, its locks, its work.
 
 use async_trait::async_trait;
+use nogfso_faults::{Mutant, is_planted};
 use nogfso_kernel::{Aggregate, Position, Recorded};
 
+use crate::course::{Failure, Seen};
 use crate::held::{Held, HoldError};
 use crate::rules::{Mark, View};
 
@@ -92,4 +94,36 @@ pub struct LockFault {
     pub place: String,
     /// What was seen.
     pub reason: String,
+}
+
+/// Tries the lock of `subject`, or says what was seen instead of a free one.
+pub(crate) async fn try_lock(locks: &dyn Locks, subject: &str) -> Result<Box<dyn Lock>, Seen> {
+    if is_planted(Mutant::NoLock) {
+        return Ok(Box::new(NoLock));
+    }
+    match locks.try_lock(subject).await {
+        Ok(Locked::Taken(lock)) => Ok(lock),
+        Ok(Locked::Busy { holder }) => {
+            tracing::info!(subject, "held by {holder}");
+            Err(Seen::Busy)
+        }
+        Err(fault) => {
+            tracing::error!(subject, %fault, "cannot lock");
+            Err(Seen::Failed(Failure::Transient))
+        }
+    }
+}
+
+/// Planted: what is taken for a lock and locks nothing.
+struct NoLock;
+
+#[async_trait]
+impl Lock for NoLock {
+    fn found(&self) -> Option<&Mark> {
+        None
+    }
+
+    async fn mark(&mut self, _mark: &Mark) -> Result<(), LockFault> {
+        Ok(())
+    }
 }

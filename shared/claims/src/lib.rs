@@ -1,9 +1,11 @@
 //! One worker per aggregate, any number of workers: the rules of design 5.
 //!
-//! [`rules`] decides, without a clock or I/O, what a delivery asks for and what a holder does next. [`Claims`] runs
-//! those decisions on the journal port: it pulls deliveries for its free slots, locks, claims, works and releases. What
-//! the aggregate is, where locks lie and how work is done is the matter of a [`Host`] and its [`Locks`].
+//! [`rules`] answers, without a clock or I/O, what a delivery asks for and what a holder does next, and `course` puts the
+//! answers into their order as one machine. [`Claims`] runs that machine on the journal port: it pulls deliveries for its
+//! free slots, and locks, claims, works and releases as it is told. What the aggregate is, where locks lie and how work is
+//! done is the matter of a [`Host`] and its [`Locks`].
 
+mod course;
 mod held;
 mod hold;
 mod host;

@@ -1,5 +1,6 @@
 //! Rules 1 to 7 of design 5, as plain functions of what is known.
 
+use nogfso_faults::{Mutant, is_planted};
 use nogfso_kernel::Position;
 
 /// An aggregate as far as claims are concerned.
@@ -11,6 +12,8 @@ pub struct View {
     pub newest_trigger: Position,
     /// Whether something is to be done now.
     pub due: bool,
+    /// The highest epoch that was ever claimed; 0 before the first.
+    pub epoch: u64,
 }
 
 /// A claim as it is stored.
@@ -67,7 +70,8 @@ pub fn look(view: &View, delivered: Position, served: Option<ServedHere>) -> Loo
         .claim
         .as_ref()
         .is_some_and(|claim| claim.lease == delivered);
-    if !view.due || (delivered != view.newest_trigger && !is_lease) {
+    let is_newest = delivered == view.newest_trigger || is_planted(Mutant::ClaimOnOlderTrigger);
+    if !view.due || (!is_newest && !is_lease) {
         return Look::Ack;
     }
     let held_here = served
@@ -85,7 +89,31 @@ pub fn look(view: &View, delivered: Position, served: Option<ServedHere>) -> Loo
 /// A mark of one's own epoch by somebody else was made in a history that is gone: it counts as newer.
 #[must_use]
 pub fn may_touch(found: Option<&Mark>, mine: &Mark) -> bool {
-    found.is_none_or(|found| found.epoch < mine.epoch || found == mine)
+    Fence::lets(Fence::of(found, &mine.instance), mine.epoch)
+}
+
+/// A mark as one process sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Fence {
+    pub(crate) epoch: u64,
+    pub(crate) is_own: bool,
+}
+
+impl Fence {
+    /// The mark `found`, seen by `instance`.
+    pub(crate) fn of(found: Option<&Mark>, instance: &str) -> Option<Self> {
+        found
+            .filter(|_| !is_planted(Mutant::NoFence))
+            .map(|found| Self {
+                epoch: found.epoch,
+                is_own: found.instance == instance,
+            })
+    }
+
+    /// Whether the holder of `epoch` may touch the disk.
+    pub(crate) fn lets(fence: Option<Self>, epoch: u64) -> bool {
+        fence.is_none_or(|fence| fence.epoch < epoch || (fence.epoch == epoch && fence.is_own))
+    }
 }
 
 /// What a holder must heed beside its work.
@@ -138,8 +166,16 @@ pub fn is_held(view: &View, epoch: u64) -> bool {
         .is_some_and(|claim| claim.epoch == epoch)
 }
 
+/// Whether a commit of the holder of `epoch` gave the claim back, given the state after it.
+///
+/// A commit is decided on a state in which the claim was the holder's; if it is gone after it, it was given back by it.
+#[must_use]
+pub fn gives_back(has_appended: bool, after: &View, epoch: u64) -> bool {
+    has_appended && !is_held(after, epoch)
+}
+
 /// How a hold ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ended {
     /// The release is stored.
     Released,
@@ -156,6 +192,7 @@ pub enum Ended {
 pub fn acks_lease(ended: Ended) -> bool {
     match ended {
         Ended::Released => true,
-        Ended::MovedOn | Ended::GaveUp => false,
+        Ended::MovedOn => is_planted(Mutant::AckAfterEpochLoss),
+        Ended::GaveUp => false,
     }
 }

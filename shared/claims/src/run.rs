@@ -13,10 +13,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::course::{Answer, Content, Course, Delay, Do, Failure, Seen};
 use crate::held::{Held, Standing};
 use crate::hold::Hold;
-use crate::host::{Claiming, Host, Lock, Locked, Locks};
-use crate::rules::{self, Look, Mark, ServedHere};
+use crate::host::{Claiming, Host, Lock, Locks, try_lock};
+use crate::rules::{Mark, ServedHere, View};
 use crate::table::{Lease, Serving, Table};
 
 /// How long one pull waits for a first message. A pull is never dropped while it waits, as messages may be under way.
@@ -24,8 +25,6 @@ const PULL_PATIENCE: Duration = Duration::from_secs(1);
 const PULL_AGAIN_PAUSE: Duration = Duration::from_millis(500);
 /// How many deliveries of one consumer may be unanswered; the same for all instances, as the server asks for.
 const PENDING_DELIVERIES_MAX: u32 = 1_000;
-/// How often a lost race for a claim is run again before the delivery is put off.
-const CLAIM_TRIES_MAX: u32 = 8;
 const TRANSIENT_DELAY: Duration = Duration::from_secs(1);
 /// How long what this build cannot read, or nobody can, is put off.
 const UNREADABLE_DELAY: Duration = Duration::from_secs(60);
@@ -58,18 +57,10 @@ pub struct Claims<H: Host> {
     table: Table,
 }
 
-/// What becomes of a delivery that leads to no claim.
-enum Answer {
-    Ack,
-    Later(Duration),
-    Keep(Arc<Lease>),
-}
-
-/// A claim that was just stored, with the lock that goes with it.
-struct Claimed<A: Aggregate> {
+/// What a delivery has led to so far.
+struct Taken<A: Aggregate> {
     loaded: Loaded<A>,
-    lock: Arc<dyn Lock>,
-    mine: Mark,
+    lock: Option<Box<dyn Lock>>,
 }
 
 impl<H: Host> Claims<H> {
@@ -118,8 +109,9 @@ impl<H: Host> Claims<H> {
             let free = self.settings.slots.get().saturating_sub(tasks.len());
             if free == 0 {
                 tokio::select! {
-                    Some(ended) = tasks.join_next() => note_panic(ended),
+                    biased;
                     () = stop.cancelled() => {}
+                    Some(ended) = tasks.join_next() => note_panic(ended),
                 }
                 continue;
             }
@@ -145,108 +137,141 @@ impl<H: Host> Claims<H> {
         Ok(())
     }
 
+    /// Follows the course of one delivery to its end.
     async fn take(self: Arc<Self>, delivery: Delivery, stop: CancellationToken) {
-        let subject = delivery.stored.subject.clone();
-        let turn = self.table.turn(&subject);
+        let subject = &delivery.stored.subject;
+        let turn = self.table.turn(subject);
         let ours = turn.lock().await;
-        let claimed = match self.look(&delivery, &stop).await {
-            Ok(claimed) => claimed,
-            Err(answer) => return give(&delivery, answer).await,
+        let (mut course, mut step) =
+            Course::begin(delivery.stored.position, self.content(&delivery));
+        let mut taken = Taken {
+            loaded: Loaded::default(),
+            lock: None,
+        };
+        let epoch = loop {
+            let seen = match step {
+                Do::Serve { epoch } => break epoch,
+                Do::End => return,
+                _ => self.do_one(step, &delivery, &mut taken, &stop).await,
+            };
+            step = course.next(&self.settings.instance, seen);
         };
         let served = ServedHere {
-            epoch: claimed.mine.epoch,
+            epoch,
             lease: delivery.stored.position,
         };
         let lease = Lease::new(served, Arc::clone(&delivery.acker));
-        let entry = self.table.enter(&subject, &lease);
+        let entry = self.table.enter(subject, &lease);
         drop(ours);
-        tracing::debug!(subject, epoch = claimed.mine.epoch, "claimed");
-        let hold = Hold {
+        tracing::debug!(subject, epoch, "claimed");
+        let hold = self.hold(subject, taken, lease, stop);
+        let first = course.next(&hold.instance, Seen::Facts(hold.facts()));
+        let mut step = hold.run(&mut course, first).await;
+        let mut entry = Some(entry);
+        while step != Do::End {
+            tracing::debug!(subject, epoch, ended = ?course.ended(), "let go: {step:?}");
+            match step {
+                Do::Leave => drop(entry.take()),
+                Do::Ack => hold.acknowledge().await,
+                _ => unreachable!("{step:?} after the end of a hold"),
+            }
+            step = course.next(&hold.instance, Seen::Done);
+        }
+    }
+
+    /// Does one step on the way to a claim.
+    async fn do_one(
+        &self,
+        step: Do,
+        delivery: &Delivery,
+        taken: &mut Taken<H::Aggregate>,
+        stop: &CancellationToken,
+    ) -> Seen {
+        let subject = &delivery.stored.subject;
+        match step {
+            Do::Load => self.look(delivery, taken, stop).await,
+            Do::TryLock => match try_lock(&*self.locks, subject).await {
+                Ok(lock) => {
+                    let found = lock.found().cloned();
+                    taken.lock = Some(lock);
+                    Seen::Locked { found }
+                }
+                Err(seen) => seen,
+            },
+            Do::Claim { above } => self.claim(delivery, taken, above).await,
+            Do::Mark { epoch } => self.mark(subject, taken, epoch).await,
+            Do::Unlock => {
+                taken.lock = None;
+                Seen::Done
+            }
+            Do::Ring => {
+                if let Some(lease) = self.table.lease(subject) {
+                    lease.news.notify_one();
+                }
+                Seen::Done
+            }
+            Do::Answer(answer) => {
+                self.give(delivery, answer).await;
+                Seen::Done
+            }
+            Do::Serve { .. }
+            | Do::Work
+            | Do::Release
+            | Do::Rest
+            | Do::Confirm
+            | Do::LoadAtLeader
+            | Do::Resume
+            | Do::Leave
+            | Do::Ack
+            | Do::End => unreachable!("{step:?} before there is a claim"),
+        }
+    }
+
+    fn hold(
+        &self,
+        subject: &str,
+        taken: Taken<H::Aggregate>,
+        lease: Arc<Lease>,
+        stop: CancellationToken,
+    ) -> Hold<H> {
+        Hold {
             held: Held {
                 store: Arc::clone(&self.store),
                 host: Arc::clone(&self.host),
                 actor: self.settings.actor.clone(),
-                subject: subject.clone(),
-                epoch: claimed.mine.epoch,
-                loaded: watch::Sender::new(claimed.loaded),
+                subject: subject.to_owned(),
+                epoch: lease.served.epoch,
+                loaded: watch::Sender::new(taken.loaded),
                 standing: watch::Sender::new(Standing::default()),
                 answered: watch::Sender::new(Instant::now()),
                 released: watch::Sender::new(false),
-                lock: Mutex::new(Some(claimed.lock)),
+                lock: Mutex::new(taken.lock.map(Arc::from)),
             },
-            lease: Arc::clone(&lease),
+            lease,
             locks: Arc::clone(&self.locks),
-            mine: claimed.mine,
+            instance: self.settings.instance.clone(),
             ack_wait: self.settings.ack_wait,
             stop,
-        };
-        let ended = hold.run().await;
-        drop(entry);
-        tracing::debug!(subject, epoch = served.epoch, ?ended, "let go");
-        if rules::acks_lease(ended)
-            && let Err(fault) = lease.acker().ack().await
-        {
-            tracing::debug!(subject, %fault, "a lease was not acknowledged");
         }
     }
 
-    /// Follows rules 1 to 4 up to a stored claim, or says what becomes of the delivery.
-    async fn look(
-        &self,
-        delivery: &Delivery,
-        stop: &CancellationToken,
-    ) -> Result<Claimed<H::Aggregate>, Answer> {
-        let subject = &delivery.stored.subject;
-        let position = delivery.stored.position;
-        if !self.is_trigger(delivery)? {
-            if let Some(lease) = self.table.lease(subject) {
-                lease.news.notify_one();
-            }
-            return Err(Answer::Ack);
-        }
-        for _ in 0..CLAIM_TRIES_MAX {
-            if stop.is_cancelled() {
-                return Err(Answer::Later(Duration::ZERO));
-            }
-            let loaded = self
-                .store
-                .load(subject, position)
-                .await
-                .map_err(|error| not_loaded(subject, &error))?;
-            let view = self
-                .host
-                .view(&loaded.state, self.store.environment().now_ms());
-            let lease = self.table.lease(subject);
-            let served = lease.as_ref().map(|lease| lease.served);
-            match (rules::look(&view, position, served), lease) {
-                (Look::Keep, Some(lease)) => return Err(Answer::Keep(lease)),
-                (Look::HeldHere, Some(lease)) => {
-                    lease.news.notify_one();
-                    return Err(Answer::Later(self.settings.ack_wait));
-                }
-                (Look::Ack, _) => return Err(Answer::Ack),
-                (Look::TryLock | Look::Keep | Look::HeldHere, _) => {}
-            }
-            let lock = self.lock(subject).await?;
-            if let Some(claimed) = self.claim(delivery, loaded, lock).await? {
-                return Ok(claimed);
-            }
-        }
-        Err(Answer::Later(TRANSIENT_DELAY))
-    }
-
-    fn is_trigger(&self, delivery: &Delivery) -> Result<bool, Answer> {
+    fn content(&self, delivery: &Delivery) -> Content {
         let stored = &delivery.stored;
         let decoded =
             Commit::<<H::Aggregate as Aggregate>::Event>::decode(&stored.payload, stored.position);
         match decoded {
-            Ok(commit) => Ok(commit
-                .recorded()
-                .iter()
-                .any(|recorded| self.host.is_trigger(recorded))),
+            Ok(commit) => {
+                let recorded = commit.recorded();
+                let asks = recorded.iter().any(|one| self.host.is_trigger(one));
+                if asks {
+                    Content::Trigger
+                } else {
+                    Content::Other
+                }
+            }
             Err(error @ EnvelopeError::Newer { .. }) => {
                 tracing::warn!(subject = stored.subject, %error, "waits for an upgrade");
-                Err(Answer::Later(UNREADABLE_DELAY))
+                Content::Unreadable
             }
             Err(
                 error @ (EnvelopeError::Malformed { .. }
@@ -254,104 +279,119 @@ impl<H: Host> Claims<H> {
                 | EnvelopeError::TooLarge { .. }),
             ) => {
                 tracing::error!(subject = stored.subject, %error, "unreadable");
-                Err(Answer::Later(UNREADABLE_DELAY))
+                Content::Unreadable
             }
         }
     }
 
-    async fn lock(&self, subject: &str) -> Result<Box<dyn Lock>, Answer> {
-        match self.locks.try_lock(subject).await {
-            Ok(Locked::Taken(lock)) => Ok(lock),
-            Ok(Locked::Busy { holder }) => {
-                tracing::info!(subject, "held by {holder}");
-                Err(Answer::Later(self.settings.ack_wait))
-            }
-            Err(fault) => {
-                tracing::error!(subject, %fault, "cannot lock");
-                Err(Answer::Later(self.settings.ack_wait))
-            }
-        }
+    async fn look(
+        &self,
+        delivery: &Delivery,
+        taken: &mut Taken<H::Aggregate>,
+        stop: &CancellationToken,
+    ) -> Seen {
+        let subject = &delivery.stored.subject;
+        let loading = self.store.load(subject, delivery.stored.position);
+        let loaded = match loading.await {
+            Ok(loaded) => loaded,
+            Err(error) => return not_loaded(subject, &error),
+        };
+        let seen = Seen::Loaded {
+            view: self.view(&loaded),
+            served: self.table.lease(subject).map(|lease| lease.served),
+            is_draining: stop.is_cancelled(),
+        };
+        taken.loaded = loaded;
+        seen
     }
 
-    /// Appends the claim on exactly the state that was looked at; `None` if the race was lost.
+    fn view(&self, loaded: &Loaded<H::Aggregate>) -> View {
+        let now_ms = self.store.environment().now_ms();
+        self.host.view(&loaded.state, now_ms)
+    }
+
+    /// Appends the claim on exactly the state that was looked at.
     async fn claim(
         &self,
         delivery: &Delivery,
-        seen: Loaded<H::Aggregate>,
-        mut lock: Box<dyn Lock>,
-    ) -> Result<Option<Claimed<H::Aggregate>>, Answer> {
+        taken: &mut Taken<H::Aggregate>,
+        above: u64,
+    ) -> Seen {
         let subject = &delivery.stored.subject;
         let command = self.host.claim(Claiming {
             instance: self.settings.instance.clone(),
             lease: delivery.stored.position,
-            above: lock.found().map_or(0, |found| found.epoch),
+            above,
         });
         let by = By {
-            expected: Expected::Exactly(seen.vid),
-            at_least: seen.position(),
+            expected: Expected::Exactly(taken.loaded.vid),
+            at_least: taken.loaded.position(),
             ..By::actor(self.settings.actor.clone())
         };
-        let loaded = match self.store.execute(subject, &command, &by).await {
-            Ok(outcome) => outcome.after,
+        match self.store.execute(subject, &command, &by).await {
+            Ok(outcome) => {
+                taken.loaded = outcome.after;
+                let view = self.view(&taken.loaded);
+                Seen::Claimed { view }
+            }
             Err(
                 ExecuteError::VersionConflict { .. }
                 | ExecuteError::Refused(_)
                 | ExecuteError::Busy,
-            ) => return Ok(None),
+            ) => Seen::Outrun,
             Err(error) => {
                 tracing::warn!(subject, %error, "cannot claim");
-                return Err(Answer::Later(TRANSIENT_DELAY));
+                Seen::Failed(Failure::Transient)
             }
-        };
-        let view = self
-            .host
-            .view(&loaded.state, self.store.environment().now_ms());
-        let Some(claim) = view.claim else {
-            return Ok(None);
+        }
+    }
+
+    async fn mark(&self, subject: &str, taken: &mut Taken<H::Aggregate>, epoch: u64) -> Seen {
+        let Some(lock) = &mut taken.lock else {
+            return Seen::Failed(Failure::Lasting);
         };
         let mine = Mark {
-            epoch: claim.epoch,
+            epoch,
             instance: self.settings.instance.clone(),
         };
-        // A claim that nobody serves is claimed anew, so that giving up here loses nothing.
-        if !rules::may_touch(lock.found(), &mine) {
-            tracing::error!(subject, epoch = mine.epoch, "the lock file is ahead");
-            return Err(Answer::Later(TRANSIENT_DELAY));
+        match lock.mark(&mine).await {
+            Ok(()) => Seen::Done,
+            Err(fault) => {
+                tracing::error!(subject, %fault, "cannot mark the lock");
+                Seen::Failed(Failure::Transient)
+            }
         }
-        if let Err(fault) = lock.mark(&mine).await {
-            tracing::error!(subject, %fault, "cannot mark the lock");
-            return Err(Answer::Later(self.settings.ack_wait));
+    }
+
+    async fn give(&self, delivery: &Delivery, answer: Answer) {
+        let later = |delay| delivery.acker.nak(delay);
+        let given = match answer {
+            Answer::Ack => delivery.acker.ack().await,
+            Answer::Later(Delay::None) => later(Duration::ZERO).await,
+            Answer::Later(Delay::Transient) => later(TRANSIENT_DELAY).await,
+            Answer::Later(Delay::AckWait) => later(self.settings.ack_wait).await,
+            Answer::Later(Delay::Unreadable) => later(UNREADABLE_DELAY).await,
+            Answer::Keep => {
+                if let Some(lease) = self.table.lease(&delivery.stored.subject) {
+                    lease.keep(Arc::clone(&delivery.acker));
+                }
+                Ok(())
+            }
+        };
+        if let Err(fault) = given {
+            // Not answered means delivered again, which is harmless.
+            tracing::debug!(subject = delivery.stored.subject, %fault, "a delivery was not answered");
         }
-        Ok(Some(Claimed {
-            loaded,
-            lock: lock.into(),
-            mine,
-        }))
     }
 }
 
-fn not_loaded(subject: &str, error: &LoadError) -> Answer {
+fn not_loaded(subject: &str, error: &LoadError) -> Seen {
     if error.is_transient() {
         tracing::warn!(subject, %error, "cannot load");
-        Answer::Later(TRANSIENT_DELAY)
+        Seen::Failed(Failure::Transient)
     } else {
         tracing::error!(subject, %error, "cannot load");
-        Answer::Later(UNREADABLE_DELAY)
-    }
-}
-
-async fn give(delivery: &Delivery, answer: Answer) {
-    let given = match answer {
-        Answer::Ack => delivery.acker.ack().await,
-        Answer::Later(delay) => delivery.acker.nak(delay).await,
-        Answer::Keep(lease) => {
-            lease.keep(Arc::clone(&delivery.acker));
-            Ok(())
-        }
-    };
-    if let Err(fault) = given {
-        // Not answered means delivered again, which is harmless.
-        tracing::debug!(subject = delivery.stored.subject, %fault, "a delivery was not answered");
+        Seen::Failed(Failure::Lasting)
     }
 }
 

@@ -56,6 +56,7 @@ pub(crate) struct Table {
 pub(crate) struct Entry<'a> {
     table: &'a Table,
     subject: String,
+    lease: Arc<Lease>,
 }
 
 impl Table {
@@ -65,6 +66,7 @@ impl Table {
         Entry {
             table: self,
             subject: subject.to_owned(),
+            lease: Arc::clone(lease),
         }
     }
 
@@ -103,6 +105,12 @@ impl Drop for Entry<'_> {
             .leases
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        leases.remove(&self.subject);
+        // A holder that paused may find that another task of its process has claimed meanwhile.
+        if leases
+            .get(&self.subject)
+            .is_some_and(|lease| Arc::ptr_eq(lease, &self.lease))
+        {
+            leases.remove(&self.subject);
+        }
     }
 }

@@ -278,6 +278,7 @@ impl Host for JobHost {
             claim: jobs.claim.clone(),
             newest_trigger: jobs.newest_trigger,
             due: jobs.due > 0,
+            epoch: jobs.epoch,
         }
     }
 

@@ -21,6 +21,7 @@ fn unclaimed(newest_trigger: u64) -> View {
         claim: None,
         newest_trigger: Position(newest_trigger),
         due: true,
+        epoch: 0,
     }
 }
 
@@ -31,6 +32,7 @@ fn claimed(epoch: u64, lease: u64, newest_trigger: u64) -> View {
             instance: "other".to_owned(),
             lease: Position(lease),
         }),
+        epoch,
         ..unclaimed(newest_trigger)
     }
 }
