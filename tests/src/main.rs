@@ -4,5 +4,7 @@
 
 mod dependencies;
 mod end_to_end;
+mod kill_matrix;
 mod tidy;
+mod witness;
 mod workspace;

@@ -11,6 +11,7 @@ use nogfso_contract::subjects::{self, Named};
 use nogfso_domain::operation::{ErrorCode, Operation};
 use nogfso_domain::repo::{Carried, ClearBy, RepoCommand, RepoError};
 use nogfso_domain::work::{Answered, Failure, Report, WorkResult};
+use nogfso_faults::{Point, reach};
 use nogfso_ids::{HostPath, RequestId, UnixMillis};
 use nogfso_journal::reaction::{ReactError, Reaction, Wake};
 use nogfso_kernel::Position;
@@ -60,13 +61,16 @@ impl Results {
         answered: &Answered,
     ) -> Result<(), ReactError> {
         for command in commands(answered)? {
+            reach(Point::RegdCarries);
             self.carry
                 .stores
                 .repo
                 .execute(repo, &command, &because(wake))
                 .await
                 .map_err(failed)?;
+            reach(Point::RegdCarriedOne);
         }
+        reach(Point::RegdCarried);
         Ok(())
     }
 }
@@ -145,6 +149,7 @@ impl Reaction for Results {
         let Some(Named::Work(registry, _, _, id)) = subjects::parse(&wake.subject) else {
             return Err(ReactError::permanent("not the subject of work"));
         };
+        reach(Point::RegdResultsWoken);
         let loaded = self
             .carry
             .stores

@@ -11,6 +11,7 @@ use nogfso_domain::operation::{ErrorText, PathProblem, Problems};
 use nogfso_domain::work::{
     Counts, FailureCode, MtimeRange, Order, Outcome, Report, Request, WorkResult,
 };
+use nogfso_faults::{Point, reach, spend};
 use nogfso_ids::{Author, RepoId, SubdirTracking};
 use nogfso_shadow::{
     CreateError, CreateShadow, Moment, Progress, StatError, StatReport, StatRequest,
@@ -75,6 +76,7 @@ impl Progress for Meter {
     fn seen(&self, files: u64, bytes: u64) {
         self.files.fetch_add(files, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        spend(files);
     }
 }
 
@@ -128,6 +130,7 @@ fn init(job: &Job, meter: &Meter, cancel: &AtomicBool) -> Ran {
         Ok(created) => created.path,
         Err(error) => return failed(create_code(&error), &chain(&error)),
     };
+    reach(Point::StadShadowStands);
     let Some(shadow_text) = shadow.to_str() else {
         return failed(FailureCode::Denied, "the path of the shadow is not UTF-8");
     };

@@ -14,6 +14,7 @@ use nogfso_contract::codec::{Answer, CONTENT_TYPE, Encoding};
 use nogfso_contract::host::{MAY_INIT, MayInit, MayInitReply};
 use nogfso_contract::presence::{Served, ServedClaim, WhatServed};
 use nogfso_contract::{Code, Failure, subjects};
+use nogfso_faults::{Point, reach};
 use nogfso_ids::{Host, Instance};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -107,8 +108,12 @@ impl Desk {
                 reply(encoding, answer)
             }
         };
+        let is_hosts = request.endpoint == MAY_INIT_ENDPOINT;
         if let Err(error) = request.respond(reply).await {
             tracing::warn!(%error, "a reply was not sent");
+        }
+        if is_hosts {
+            reach(Point::StadAnswered);
         }
     }
 
@@ -117,6 +122,7 @@ impl Desk {
         question: MayInit,
         cancel: &Arc<AtomicBool>,
     ) -> Result<MayInitReply, Failure> {
+        reach(Point::StadAsked);
         let given_up = Arc::new(AtomicBool::new(cancel.load(Ordering::SeqCst)));
         let adoption = self.adoption.clone();
         let flag = Arc::clone(&given_up);
@@ -137,6 +143,7 @@ impl Desk {
             tracing::error!(%error, "counting failed");
             Err(Failure::new(Code::Internal, "counting failed"))
         });
+        reach(Point::StadCounted);
         tracing::info!(%path, ?answer, "asked whether it may become a repo");
         answer
     }
