@@ -2,6 +2,7 @@
 //!
 //! What one crate can show is tested in that crate.
 
+mod checker;
 mod dependencies;
 mod end_to_end;
 mod tidy;
