@@ -5,5 +5,6 @@
 mod checker;
 mod dependencies;
 mod end_to_end;
+mod loaded;
 mod tidy;
 mod workspace;

@@ -35,13 +35,15 @@ pub(crate) use complaint::{Complaint, Kind};
 #[cfg(test)]
 mod tests;
 
+/// The streams of the journal.
+pub(crate) const STREAMS: [&str; 3] = ["FSO_REGISTRY", "FSO_REPO", "FSO_WORK"];
 /// The one whose histories may have been cut below a commit that carries the whole state.
 const CUT_STREAM: &str = "FSO_WORK";
 
 /// What the judge looks at.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
-    /// Every message of the journal, each stream in its order.
+    /// Every message of [`STREAMS`], each stream in its order.
     pub(crate) messages: Vec<Raw>,
     /// What clients were told.
     pub(crate) promises: Vec<Promise>,

@@ -25,7 +25,7 @@ mod limits;
 mod recording;
 mod stock;
 mod waiting;
-mod world;
+pub(crate) mod world;
 
 use std::time::Duration;
 
