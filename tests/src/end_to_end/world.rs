@@ -374,7 +374,7 @@ impl World {
 }
 
 /// Who may say what, as the product writes it.
-fn rights_of(accounts: &Accounts) -> String {
+pub(crate) fn rights_of(accounts: &Accounts) -> String {
     let unused = PathBuf::from("/unused");
     let text = configuration(
         &BrokerSettings {
