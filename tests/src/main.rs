@@ -2,7 +2,11 @@
 //!
 //! What one crate can show is tested in that crate.
 
+mod checker;
 mod dependencies;
 mod end_to_end;
+mod kill_matrix;
+mod loaded;
 mod tidy;
+mod witness;
 mod workspace;

@@ -8,6 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use nogfso_bus::{BusError, Headers, Reply, Request, ServiceFault, ServiceSpec};
 use nogfso_contract::Failure;
 use nogfso_contract::codec::{CONTENT_TYPE, Encoding};
+use nogfso_faults::{Point, reach};
 use nogfso_host::Tasks;
 use nogfso_ids::Actor;
 
@@ -18,6 +19,9 @@ use crate::routes::{Answered, Route, answered, routes};
 
 /// The longest text in an error header, in characters.
 const FAULT_CHARS_MAX: usize = 200;
+
+/// How the names of endpoints of commands begin.
+const COMMANDS: &str = "cmd-";
 
 /// How many requests of each caller are in hand.
 #[derive(Default)]
@@ -129,6 +133,9 @@ async fn answer(
     };
     if let Err(error) = request.respond(reply).await {
         tracing::warn!(endpoint, %error, "a reply was not sent");
+    }
+    if endpoint.starts_with(COMMANDS) {
+        reach(Point::GatewayReplied);
     }
 }
 

@@ -5,6 +5,7 @@ use nogfso_contract::subjects::{self, Named};
 use nogfso_domain::registry::RegistryCommand;
 use nogfso_domain::repo::{KnownRepo, RepoEvent};
 use nogfso_domain::work::{Order, WorkCommand};
+use nogfso_faults::{Point, reach};
 use nogfso_ids::{Lane, RepoId, RequestId, UnixMillis};
 use nogfso_journal::reaction::{ReactError, Reaction, Wake};
 use nogfso_kernel::{EventId, Position};
@@ -37,11 +38,13 @@ impl Replicate {
             repo_id: id,
             repo_event_id: self.first_event(wake).await?,
         };
+        reach(Point::RegdConfirms);
         stores
             .registry
             .execute(&subject, &confirm, &because(wake))
             .await
             .map_err(failed)?;
+        reach(Point::RegdConfirmed);
         Ok(())
     }
 
@@ -83,6 +86,7 @@ impl Replicate {
         work.execute(&subject, &command, &because(wake))
             .await
             .map_err(failed_on_lane)?;
+        reach(Point::RegdRequested);
         Ok(())
     }
 }
@@ -97,6 +101,7 @@ impl Reaction for Replicate {
         let Some(Named::Repo(_, id)) = subjects::parse(&wake.subject) else {
             return Err(ReactError::permanent("not the subject of a repo"));
         };
+        reach(Point::RegdReplicateWoken);
         let loaded = self
             .carry
             .stores

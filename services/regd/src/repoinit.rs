@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use nogfso_contract::subjects;
 use nogfso_domain::registry::{KnownRegistry, RegisteredRepo};
 use nogfso_domain::repo::RepoCommand;
+use nogfso_faults::{Point, reach};
 use nogfso_journal::reaction::{ReactError, Reaction, Wake};
 use nogfso_kernel::Position;
 
@@ -36,12 +37,14 @@ impl RepoInit {
             cause: repo.accepted_by,
         };
         let subject = subjects::repo(registry.name(), repo.id);
+        reach(Point::RegdRepoInitAppends);
         self.carry
             .stores
             .repo
             .execute(&subject, &init, &because(wake))
             .await
             .map_err(failed)?;
+        reach(Point::RegdRepoInitAppended);
         Ok(())
     }
 }
@@ -53,6 +56,7 @@ impl Reaction for RepoInit {
     }
 
     async fn react(&self, wake: &Wake) -> Result<Position, ReactError> {
+        reach(Point::RegdRepoInitWoken);
         let loaded = self
             .carry
             .stores

@@ -11,7 +11,7 @@ use nogfso_contract::subjects::{self, Named};
 use nogfso_domain::operation::{ErrorCode, Operation};
 use nogfso_domain::repo::{Carried, ClearBy, RepoCommand, RepoError};
 use nogfso_domain::work::{Answered, Failure, Report, WorkResult};
-use nogfso_faults::{Mutant, Rule, is_planted, met};
+use nogfso_faults::{Mutant, Point, Rule, is_planted, met, reach};
 use nogfso_ids::{HostPath, RequestId, UnixMillis};
 use nogfso_journal::reaction::{ReactError, Reaction, Wake};
 use nogfso_kernel::Position;
@@ -70,6 +70,7 @@ impl Results {
                 RepoCommand::SetError { .. } | RepoCommand::ConfirmShadow { .. } => true,
                 RepoCommand::Init { .. } | RepoCommand::ClearError { .. } => false,
             };
+            reach(Point::RegdCarries);
             let outcome = self
                 .carry
                 .stores
@@ -80,7 +81,9 @@ impl Results {
             if always_says_something && outcome.appended.is_empty() {
                 met(Rule::CarriedBefore);
             }
+            reach(Point::RegdCarriedOne);
         }
+        reach(Point::RegdCarried);
         Ok(())
     }
 }
@@ -178,6 +181,7 @@ impl Reaction for Results {
         let Some(Named::Work(registry, _, _, id)) = subjects::parse(&wake.subject) else {
             return Err(ReactError::permanent("not the subject of work"));
         };
+        reach(Point::RegdResultsWoken);
         let loaded = self
             .carry
             .stores

@@ -12,6 +12,7 @@ use nogfso_claims::Lock;
 use nogfso_contract::host::{MayInit, MayInitReply};
 use nogfso_contract::{Code, Failure};
 use nogfso_domain::work::{Request, WorkResult};
+use nogfso_faults::spend;
 use nogfso_ids::{RepoId, SubdirTracking};
 use nogfso_shadow::{Moment, Progress};
 
@@ -66,6 +67,7 @@ impl Progress for Meter {
     fn seen(&self, files: u64, bytes: u64) {
         self.files.fetch_add(files, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        spend(files);
     }
 }
 

@@ -21,7 +21,7 @@ use nogfso_domain::work::{
     FailureCode, Phase, Request, Work, WorkCommand, WorkEvent, WorkLane, WorkRefusal, WorkResult,
     is_trigger,
 };
-use nogfso_faults::{Rule, met};
+use nogfso_faults::{Point, Rule, met, reach};
 use nogfso_ids::{Host, Instance, RegistryName, RepoId, RequestId};
 use nogfso_journal::{LoadError, Store};
 use nogfso_kernel::{Position, Recorded};
@@ -76,10 +76,12 @@ impl ClaimHost for Lane {
     }
 
     fn is_trigger(&self, recorded: &Recorded<WorkEvent>) -> bool {
+        reach(Point::StadTakes);
         is_trigger(recorded)
     }
 
     fn claim(&self, claiming: Claiming) -> WorkCommand {
+        reach(Point::StadClaims);
         WorkCommand::Claim {
             instance: self.instance.clone(),
             lease: claiming.lease,
@@ -108,8 +110,10 @@ impl ClaimHost for Lane {
         let id = request.request;
         let operation = request.order.operation();
         let epoch = held.epoch();
+        reach(Point::StadStarts);
         held.append(&WorkCommand::Start { request: id, epoch })
             .await?;
+        reach(Point::StadStarted);
         // The start may have been its end: a crash loop, or a cancellation that nobody else heard.
         let result = match phase(held, id) {
             Some(Phase::Cancelling { epoch: by }) if by == epoch => WorkResult::Cancelled {},
@@ -125,12 +129,14 @@ impl ClaimHost for Lane {
             }
         };
         self.keep_untold(id, epoch, &result);
+        reach(Point::StadFinishes);
         held.append(&WorkCommand::Finish {
             request: id,
             epoch,
             result: result.clone(),
         })
         .await?;
+        reach(Point::StadFinished);
         self.take_untold(id, epoch);
         log_end(repo, id, operation, &result);
         Ok(())
@@ -178,6 +184,7 @@ impl Lane {
             },
             request,
         };
+        reach(Point::StadLoaded);
         self.on_disk(held, job, &telling).await
     }
 

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use nogfso_claims::rules::Mark;
 use nogfso_claims::{Lock, LockFault, Locked, Locks};
 use nogfso_contract::subjects::{self, Named};
+use nogfso_faults::{Point, reach};
 
 /// The longest mark that is read, in bytes.
 const MARK_BYTES_MAX: u64 = 256;
@@ -27,6 +28,17 @@ struct FileLock {
     path: PathBuf,
     file: Arc<Mutex<File>>,
     found: Option<Mark>,
+    /// Last, so that it goes when the file is closed.
+    _unlocked: Unlocked,
+}
+
+/// The moment after a lock was let go.
+struct Unlocked;
+
+impl Drop for Unlocked {
+    fn drop(&mut self) {
+        reach(Point::StadUnlocked);
+    }
 }
 
 impl FileLocks {
@@ -57,7 +69,15 @@ impl Locks for FileLocks {
             reason: "the subject names no work".to_owned(),
         })?;
         let place = path.clone();
-        on_a_thread(place, move || try_lock(&path)).await
+        on_a_thread(place, move || {
+            reach(Point::StadLocks);
+            let tried = try_lock(&path)?;
+            if matches!(tried, Locked::Taken(_)) {
+                reach(Point::StadLocked);
+            }
+            Ok(tried)
+        })
+        .await
     }
 }
 
@@ -71,11 +91,14 @@ impl Lock for FileLock {
         let file = Arc::clone(&self.file);
         let text = format!("{} {}\n", mark.epoch, mark.instance);
         on_a_thread(self.path.clone(), move || {
+            reach(Point::StadClaimed);
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
             file.seek(SeekFrom::Start(0))?;
             file.write_all(text.as_bytes())?;
             file.set_len(text.len() as u64)?;
-            file.sync_all()
+            file.sync_all()?;
+            reach(Point::StadMarked);
+            Ok(())
         })
         .await
     }
@@ -110,6 +133,7 @@ fn try_lock(path: &Path) -> io::Result<Locked> {
                 path: path.to_owned(),
                 file: Arc::new(Mutex::new(file)),
                 found,
+                _unlocked: Unlocked,
             })))
         }
         Err(TryLockError::WouldBlock) => {

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use nogfso_domain::operation::{ErrorText, PathProblem, Problems};
 use nogfso_domain::work::{Counts, FailureCode, MtimeRange, Order, Outcome, Report, WorkResult};
+use nogfso_faults::{Point, reach};
 use nogfso_ids::{Author, RepoId};
 use nogfso_shadow::{CreateError, CreateShadow, StatError, StatReport, StatRequest};
 
@@ -88,6 +89,7 @@ fn init(means: &Means, job: &Job, meter: &Meter, cancel: &AtomicBool) -> Ran {
         Ok(created) => created.path,
         Err(error) => return failed(create_code(&error), &chain(&error)),
     };
+    reach(Point::StadShadowStands);
     let Some(shadow_text) = shadow.to_str() else {
         return failed(FailureCode::Denied, "the path of the shadow is not UTF-8");
     };

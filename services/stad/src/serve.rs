@@ -14,6 +14,7 @@ use nogfso_contract::codec::{Answer, CONTENT_TYPE, Encoding};
 use nogfso_contract::host::{MAY_INIT, MayInit, MayInitReply};
 use nogfso_contract::presence::{Served, ServedClaim, WhatServed};
 use nogfso_contract::{Code, Failure, subjects};
+use nogfso_faults::{Point, reach};
 use nogfso_ids::{Host, Instance};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -108,8 +109,12 @@ impl Desk {
                 reply(encoding, answer)
             }
         };
+        let is_hosts = request.endpoint == MAY_INIT_ENDPOINT;
         if let Err(error) = request.respond(reply).await {
             tracing::warn!(%error, "a reply was not sent");
+        }
+        if is_hosts {
+            reach(Point::StadAnswered);
         }
     }
 
@@ -118,6 +123,7 @@ impl Desk {
         question: MayInit,
         cancel: &Arc<AtomicBool>,
     ) -> Result<MayInitReply, Failure> {
+        reach(Point::StadAsked);
         let given_up = Arc::new(AtomicBool::new(cancel.load(Ordering::SeqCst)));
         let path = question.host_path.clone();
         let mut count = self.disk.may_init(question, Arc::clone(&given_up));
@@ -133,6 +139,7 @@ impl Desk {
                 given_up.store(true, Ordering::SeqCst);
             }
         };
+        reach(Point::StadCounted);
         tracing::info!(%path, ?answer, "asked whether it may become a repo");
         answer
     }

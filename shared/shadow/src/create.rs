@@ -10,6 +10,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use gix_object::Kind;
+use nogfso_faults::{Point, reach};
 use nogfso_ids::{Author, RepoId, SubdirTracking};
 use rustix::fs::RenameFlags;
 
@@ -167,6 +168,7 @@ fn build(request: &CreateShadow<'_>, staged: &Path, path: &Path) -> Result<(), C
     layout.write_reflogs(commit)?;
     layout.write_files(staged).map_err(failed)?;
     sync_directories(staged).map_err(failed)?;
+    reach(Point::StadShadowStaged);
     let here = rustix::fs::CWD;
     rustix::fs::renameat_with(here, staged, here, path, RenameFlags::NOREPLACE)
         .map_err(|error| failed(error.into()))?;

@@ -18,7 +18,7 @@
 
 mod adopting;
 mod all_in_one;
-mod asking;
+pub(crate) mod asking;
 mod bad_input;
 mod crashes;
 mod lanes;
@@ -26,18 +26,18 @@ mod limits;
 mod recording;
 mod stock;
 mod waiting;
-mod world;
+pub(crate) mod world;
 
 use std::time::Duration;
 
 /// Far above what anything here takes, for a machine that is busy.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// What the specification calls soon.
 const SOON: Duration = Duration::from_secs(5);
 /// How long claims and looks last without a sign of life; short, so that crashes are noticed within a test.
 const ACK_WAIT_MS: &str = "2000";
 
-const HOST: &str = "files.example.com";
-const REGISTRY: &str = "exreg";
-const GLOBAL_ROOT: &str = "/example/org data";
+pub(crate) const HOST: &str = "files.example.com";
+pub(crate) const REGISTRY: &str = "exreg";
+pub(crate) const GLOBAL_ROOT: &str = "/example/org data";
 const AUTHOR: &str = "--author=A. U. Thor <author@example.com>";

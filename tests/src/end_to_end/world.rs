@@ -12,6 +12,7 @@ use std::process::Command;
 use nogfso::accounts::{Accounts, OPERATOR, SERVICE};
 use nogfso::broker::configuration::{BrokerSettings, configuration};
 use nogfso::context::context;
+use nogfso_faults::HALT_FOLDER;
 use nogfso_testkit::{NatsServer, NatsSettings, Process, Signal, binary, wait_until_blocking};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -51,6 +52,8 @@ pub(crate) struct Wishes {
     pub(crate) stad_options: Vec<String>,
     /// As whom the worker runs.
     pub(crate) stad_rights: Rights,
+    /// How long claims and looks last without a sign of life, in milliseconds, if not [`ACK_WAIT_MS`].
+    pub(crate) ack_wait_ms: Option<&'static str>,
     /// More users of the broker.
     pub(crate) users: Vec<&'static str>,
 }
@@ -88,11 +91,19 @@ impl World {
     }
 
     pub(crate) fn with_root_and(wishes: Wishes) -> Self {
+        let mut world = Self::with_root_without_worker(wishes);
+        world.start(Service::Stad);
+        world.wait_until_ready(Service::Stad);
+        world
+    }
+
+    /// Everything but a worker runs; the registry and its root are there.
+    pub(crate) fn with_root_without_worker(wishes: Wishes) -> Self {
         let mut world = Self::server_alone(wishes);
-        for service in [Service::Gateway, Service::Regd, Service::Stad] {
+        for service in [Service::Gateway, Service::Regd] {
             world.start(service);
         }
-        for service in [Service::Gateway, Service::Regd, Service::Stad] {
+        for service in [Service::Gateway, Service::Regd] {
             world.wait_until_ready(service);
         }
         world.ctl(&["init", "registry", REGISTRY]).ok();
@@ -107,7 +118,13 @@ impl World {
             .tempdir()
             .expect("a temporary folder can be made");
         let path = folder.path();
-        for name in ["secrets", "contexts", "real data/orga", "shadow root"] {
+        for name in [
+            "secrets",
+            "contexts",
+            "real data/orga",
+            "shadow root",
+            "halts",
+        ] {
             fs::create_dir_all(path.join(name)).expect("the temporary folder can be written");
         }
         let users: Vec<_> = wishes
@@ -226,6 +243,12 @@ impl World {
     }
 
     pub(crate) fn start(&mut self, service: Service) {
+        let mut command = self.command(service);
+        self.services.insert(service, Process::start(&mut command));
+    }
+
+    /// What starts a service, to be started by whoever needs more than one of it or other options.
+    pub(crate) fn command(&self, service: Service) -> Command {
         let mut command = match service {
             Service::Gateway => Command::new(binary("nogfsogwd")),
             Service::Regd => Command::new(binary("nogfsoregd")),
@@ -235,13 +258,19 @@ impl World {
             .env("NOGFSO_SERVER", self.server.url())
             .env("NOGFSO_USER", SERVICE)
             .env("NOGFSO_PASSWORD", self.accounts.service.reveal())
-            .env("NOGFSO_REGD_ACK_WAIT_MS", ACK_WAIT_MS)
+            .env("NOGFSO_REGD_ACK_WAIT_MS", self.ack_wait_ms())
             // Sweeps and compactions go on beside everything that is tested.
             .env("NOGFSO_REGD_SWEEP_EVERY_MS", "500")
             .env("NOGFSO_REGD_SWEEP_AFTER_MS", "5000")
             .env("NOGFSO_REGD_PURGE_EVERY_MS", "1000")
-            .env("NOGFSO_REGD_PURGE_AFTER_MS", "3000");
-        self.services.insert(service, Process::start(&mut command));
+            .env("NOGFSO_REGD_PURGE_AFTER_MS", "3000")
+            .env(HALT_FOLDER, self.halt_folder());
+        command
+    }
+
+    /// Where processes of this world learn at which points they are to stand still.
+    pub(crate) fn halt_folder(&self) -> PathBuf {
+        self.path().join("halts")
     }
 
     pub(crate) fn wait_until_ready(&mut self, service: Service) {
@@ -274,7 +303,17 @@ impl World {
         self.process(service).wait_for_line("ready", DEADLINE);
     }
 
-    fn listen(&self) -> SocketAddr {
+    fn ack_wait_ms(&self) -> &'static str {
+        self.wishes.ack_wait_ms.unwrap_or(ACK_WAIT_MS)
+    }
+
+    /// Who may connect.
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// Where the server takes connections.
+    pub(crate) fn listen(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.server.client_port()))
     }
 
@@ -310,7 +349,7 @@ impl World {
             .arg(self.shadow_root())
             .arg("--trim-host-root")
             .arg(self.path())
-            .args(["--ack-wait-ms", ACK_WAIT_MS])
+            .args(["--ack-wait-ms", self.ack_wait_ms()])
             .args(&self.wishes.stad_options);
         command
     }
@@ -335,7 +374,7 @@ impl World {
 }
 
 /// Who may say what, as the product writes it.
-fn rights_of(accounts: &Accounts) -> String {
+pub(crate) fn rights_of(accounts: &Accounts) -> String {
     let unused = PathBuf::from("/unused");
     let text = configuration(
         &BrokerSettings {

@@ -8,6 +8,7 @@ use nogfso_domain::operation::Operation;
 use nogfso_domain::registry::{NewRepoId, Permit, Registry, RegistryCommand, RegistryRefusal};
 use nogfso_domain::repo::{ClearBy, Repo, RepoCommand, RepoError};
 use nogfso_domain::reservation::{Holder, IdKind, ReservationCommand};
+use nogfso_faults::{Point, reach};
 use nogfso_ids::{RegistryName, RepoId};
 use nogfso_journal::ExecuteError;
 use nogfso_journal::store::By;
@@ -24,6 +25,7 @@ const PERMITS_MAX: u32 = 4;
 
 impl Handle for InitRepo {
     async fn handle(self, gateway: &Gateway, caller: &Caller) -> Result<RepoAccepted, Failure> {
+        reach(Point::GatewayReceived);
         let by = by(caller, &self, self.vid, self.command_id.as_ref())?;
         let id = match self.repo {
             Some(chosen) => NewRepoId::Chosen(chosen),
@@ -136,14 +138,19 @@ impl Gateway {
     ) -> Result<(RepoId, String), Failure> {
         let mut permit: Option<Permit> = None;
         for _ in 0..PERMITS_MAX {
+            let has_permit = permit.is_some();
             let command = RegistryCommand::InitRepo {
                 id,
                 global_path: init.global_path.clone(),
                 creator: init.author.clone(),
                 permit: permit.take(),
             };
+            if has_permit {
+                reach(Point::GatewayAppends);
+            }
             match self.on_registry(&init.registry, &command, by).await {
                 Ok(outcome) => {
+                    reach(Point::GatewayAppended);
                     let registry = outcome.after.state.known();
                     let repo = registry.and_then(|registry| registry.repo_at(&init.global_path));
                     let repo = repo.ok_or_else(|| {
@@ -153,7 +160,9 @@ impl Gateway {
                     return Ok((repo.id, outcome.after.vid.to_string()));
                 }
                 Err(ExecuteError::Refused(RegistryRefusal::PermitOutdated { wanted })) => {
+                    reach(Point::GatewayAsks);
                     self.ask_host(&init.global_path, &wanted).await?;
+                    reach(Point::GatewayHostAnswered);
                     self.reserve(id, &init.registry, by).await?;
                     permit = Some(wanted);
                 }

@@ -5,6 +5,7 @@ use nogfso_contract::query::{RequestInfo, RequestState};
 use nogfso_contract::{Code, Details, Failure};
 use nogfso_domain::repo::KnownRepo;
 use nogfso_domain::work::{Order, WorkCommand, WorkRefusal, WorkResult};
+use nogfso_faults::{Point, reach};
 use nogfso_ids::{Lane, RepoId, RequestId, UnixMillis};
 use nogfso_journal::ExecuteError;
 
@@ -16,6 +17,7 @@ use crate::routes::Handle;
 
 impl Handle for Stat {
     async fn handle(self, gateway: &Gateway, caller: &Caller) -> Result<StatAccepted, Failure> {
+        reach(Point::GatewayReceived);
         let by = by(caller, &self, None, self.command_id.as_ref())?;
         let author = match self.author.clone() {
             Some(author) => author,
@@ -51,12 +53,14 @@ impl Handle for Stat {
             at: UnixMillis(gateway.environment.now_ms()),
         };
         let subject = found.work_subject(self.repo, Lane::Main);
+        reach(Point::GatewayAppends);
         let outcome = gateway
             .stores
             .work
             .execute(&subject, &command, &by)
             .await
             .map_err(refusal::execute)?;
+        reach(Point::GatewayAppended);
         let work = &outcome.after.state;
         let known = work.request(asked).is_some() || work.finished(asked).is_some();
         let request = if known {

@@ -17,6 +17,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use gix_object::Kind;
+use nogfso_faults::{Point, reach};
 use nogfso_ids::Author;
 
 use self::realdir::{OpenRealdir, Realdir};
@@ -252,6 +253,7 @@ impl Run<'_> {
         };
         let new = add(Kind::Commit, &commit.to_bytes())?;
         self.pack.publish().map_err(StatError::Write)?;
+        reach(Point::StadRecorded);
         refs::Step {
             git_dir: self.git_dir,
             branch: STAT_BRANCH,
@@ -262,6 +264,7 @@ impl Run<'_> {
             message: &format!("commit: {message}"),
         }
         .take()?;
+        reach(Point::StadMoved);
         Ok(new)
     }
 }

@@ -1,0 +1,94 @@
+//! What breaks, when, and for how long.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use nogfso_testkit::Signal;
+
+use super::chance::Chance;
+use super::fleet::Fleet;
+use super::tally::Tally;
+
+const PAUSE_BETWEEN_MS: (u64, u64) = (100, 800);
+const LASTS_MS: (u64, u64) = (100, 3_000);
+const SERVER_AWAY_MS_MAX: u64 = 1_500;
+
+/// What is to be put right, and when.
+#[derive(Debug, Clone, Copy)]
+enum Heal {
+    Resume(usize),
+    Mend(usize),
+    ResumeServer,
+}
+
+/// Breaks things until `stop`; what is broken then is left so.
+pub(crate) fn inflict(fleet: &Mutex<Fleet>, mut chance: Chance, stop: &AtomicBool) -> Tally {
+    let mut tally = Tally::default();
+    let mut heals: Vec<(Instant, Heal)> = Vec::new();
+    let mut next = Instant::now();
+    while !stop.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(20));
+        let mut fleet = fleet.lock().expect("nobody panics with it");
+        let now = Instant::now();
+        heals.retain(|&(at, heal)| {
+            if at <= now {
+                put_right(&mut fleet, heal);
+            }
+            at > now
+        });
+        fleet.look_after();
+        if now >= next {
+            let (kind, heal) = break_something(&mut fleet, &mut chance);
+            tally.note("faults", &kind);
+            let lasts = Duration::from_millis(chance.between(LASTS_MS.0, LASTS_MS.1));
+            heals.extend(heal.map(|heal| (now + lasts, heal)));
+            let pause = chance.between(PAUSE_BETWEEN_MS.0, PAUSE_BETWEEN_MS.1);
+            next = Instant::now() + Duration::from_millis(pause);
+        }
+    }
+    tally
+}
+
+fn put_right(fleet: &mut Fleet, heal: Heal) {
+    match heal {
+        Heal::Resume(at) => fleet.signal(at, Signal::CONT),
+        Heal::Mend(at) => fleet.members[at].line.mend(),
+        Heal::ResumeServer => fleet.server.resume(),
+    }
+}
+
+fn break_something(fleet: &mut Fleet, chance: &mut Chance) -> (String, Option<Heal>) {
+    let count = u64::try_from(fleet.members.len()).expect("there are few");
+    let at = usize::try_from(chance.below(count)).expect("there are few");
+    let role = fleet.members[at].role;
+    match chance.below(12) {
+        0..=3 => {
+            fleet.kill(at);
+            (format!("{role:?} killed"), None)
+        }
+        4 | 5 => {
+            fleet.signal(at, Signal::STOP);
+            (format!("{role:?} paused"), Some(Heal::Resume(at)))
+        }
+        6 | 7 => {
+            fleet.members[at].line.cut();
+            (format!("{role:?} cut off"), Some(Heal::Mend(at)))
+        }
+        8 | 9 => {
+            fleet.members[at].line.silence();
+            (format!("{role:?} silenced"), Some(Heal::Mend(at)))
+        }
+        10 => {
+            fleet.server.kill();
+            let away = chance.below(SERVER_AWAY_MS_MAX);
+            std::thread::sleep(Duration::from_millis(away));
+            fleet.server.restart();
+            ("server killed".to_owned(), None)
+        }
+        _ => {
+            fleet.server.pause();
+            ("server paused".to_owned(), Some(Heal::ResumeServer))
+        }
+    }
+}

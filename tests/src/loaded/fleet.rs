@@ -1,0 +1,214 @@
+//! Many processes on one server, each on a line of its own.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+
+use nogfso::accounts::{Accounts, Person, SERVICE};
+use nogfso::context::{inbox_prefix, url};
+use nogfso_testkit::{
+    NatsServer, NatsSettings, Process, Proxy, Signal, binary, wait_until_blocking,
+};
+use tempfile::TempDir;
+
+use super::{ACK_WAIT_MS, DEADLINE, HOST};
+use crate::end_to_end::world::rights_of;
+
+/// What a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Gateway,
+    Regd,
+    Stad,
+}
+
+/// Which processes there are.
+const ROLES: [Role; 7] = [
+    Role::Gateway,
+    Role::Gateway,
+    Role::Regd,
+    Role::Regd,
+    Role::Stad,
+    Role::Stad,
+    Role::Stad,
+];
+
+/// One process.
+pub(crate) struct Member {
+    pub(crate) role: Role,
+    pub(crate) line: Proxy,
+    process: Process,
+}
+
+/// All of them, and what they work on.
+pub(crate) struct Fleet {
+    pub(crate) members: Vec<Member>,
+    pub(crate) server: NatsServer,
+    pub(crate) accounts: Accounts,
+    /// What processes said of mistakes before they were ended.
+    pub(crate) alarms: Vec<String>,
+    /// How processes ended of which nobody asked it.
+    pub(crate) ended: Vec<String>,
+    folder: TempDir,
+}
+
+impl Fleet {
+    /// Everything runs and is ready.
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("nogfso loaded ")
+            .tempdir()
+            .expect("a temporary folder can be made");
+        for name in ["secrets", "real data", "shadow root"] {
+            fs::create_dir_all(folder.path().join(name))
+                .expect("the temporary folder can be written");
+        }
+        let accounts =
+            Accounts::load(&folder.path().join("secrets"), &[]).expect("passwords can be made");
+        let server =
+            NatsServer::start_with(NatsSettings::default().with_raw(&rights_of(&accounts)));
+        let mut fleet = Self {
+            members: Vec::new(),
+            server,
+            accounts,
+            alarms: Vec::new(),
+            ended: Vec::new(),
+            folder,
+        };
+        for role in ROLES {
+            let line = Proxy::to(fleet.listen());
+            let process = fleet.spawn(role, &line);
+            fleet.members.push(Member {
+                role,
+                line,
+                process,
+            });
+        }
+        for member in &mut fleet.members {
+            member.process.wait_for_line("ready", DEADLINE);
+        }
+        fleet
+    }
+
+    /// Where the server listens.
+    pub(crate) fn listen(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.server.client_port()))
+    }
+
+    /// The folder of the directories of a registry's repos.
+    pub(crate) fn host_root(&self, registry: &str) -> PathBuf {
+        self.folder.path().join("real data").join(registry)
+    }
+
+    fn spawn(&self, role: Role, line: &Proxy) -> Process {
+        let mut command = match role {
+            Role::Gateway => Command::new(binary("nogfsogwd")),
+            Role::Regd => Command::new(binary("nogfsoregd")),
+            Role::Stad => {
+                let mut command = Command::new(binary("nogfsostad"));
+                command
+                    .args(["--host", HOST, "--ack-wait-ms", ACK_WAIT_MS])
+                    .arg("--shadow-root")
+                    .arg(self.folder.path().join("shadow root"))
+                    .arg("--trim-host-root")
+                    .arg(self.folder.path());
+                command
+            }
+        };
+        command
+            .env("NOGFSO_SERVER", line.url())
+            .env("NOGFSO_USER", SERVICE)
+            .env("NOGFSO_PASSWORD", self.accounts.service.reveal())
+            .env("NOGFSO_REGD_ACK_WAIT_MS", ACK_WAIT_MS);
+        Process::start(&mut command)
+    }
+
+    /// Ends a process as a crash would, and starts it again.
+    pub(crate) fn kill(&mut self, at: usize) {
+        if self.members[at].process.try_exit_status().is_none() {
+            self.members[at].process.signal(Signal::KILL);
+            self.members[at].process.exit_status(DEADLINE);
+        }
+        self.start_again(at);
+    }
+
+    /// Stops a process where it stands, or lets it go on.
+    pub(crate) fn signal(&mut self, at: usize, signal: Signal) {
+        let process = &mut self.members[at].process;
+        if process.try_exit_status().is_none() {
+            process.signal(signal);
+        }
+    }
+
+    /// Starts again what has ended by itself, as whoever runs services does.
+    pub(crate) fn look_after(&mut self) {
+        for at in 0..self.members.len() {
+            if let Some(status) = self.members[at].process.try_exit_status() {
+                let member = &self.members[at];
+                let lines = member.process.lines();
+                let reasons = lines
+                    .iter()
+                    .skip_while(|line| !line.starts_with("Error"))
+                    .take_while(|line| !line.starts_with("Stack backtrace"));
+                let reasons: Vec<_> = reasons.map(|line| line.trim()).collect();
+                let ended = format!("{:?}: {status}: {}", member.role, reasons.join(" "));
+                self.ended.push(ended);
+                self.start_again(at);
+            }
+        }
+    }
+
+    /// Mends all lines, lets everything go on, and waits until all are connected and ready.
+    pub(crate) fn heal(&mut self) {
+        if !self.server.is_running() {
+            self.server.restart();
+        }
+        self.server.resume();
+        for at in 0..self.members.len() {
+            self.members[at].line.mend();
+            self.signal(at, Signal::CONT);
+        }
+        wait_until_blocking("all processes to be ready", DEADLINE, || {
+            self.look_after();
+            let lines = |member: &Member| member.process.find_line("ready").is_some();
+            self.members.iter().all(lines)
+        });
+    }
+
+    /// Takes down what processes said of mistakes.
+    pub(crate) fn note_alarms(&mut self, at: usize) {
+        let member = &self.members[at];
+        for line in member.process.lines() {
+            if line.contains("panicked") || line.contains(" ERROR nogfso") {
+                self.alarms.push(format!("{:?}: {line}", member.role));
+            }
+        }
+    }
+
+    fn start_again(&mut self, at: usize) {
+        self.note_alarms(at);
+        let (role, line) = (self.members[at].role, &self.members[at].line);
+        let process = self.spawn(role, line);
+        self.members[at].process = process;
+    }
+}
+
+/// A connection of `person`.
+///
+/// # Errors
+///
+/// Tells why there is none.
+pub(crate) async fn connect(
+    listen: SocketAddr,
+    person: &Person,
+) -> Result<async_nats::Client, async_nats::ConnectError> {
+    let name = person.name.to_string();
+    let password = person.password.reveal().to_owned();
+    async_nats::ConnectOptions::with_user_and_password(name, password)
+        .custom_inbox_prefix(inbox_prefix(&person.name))
+        .retry_on_initial_connect()
+        .reconnect_delay_callback(|_| std::time::Duration::from_millis(100))
+        .connect(url(listen))
+        .await
+}
