@@ -111,8 +111,14 @@ impl ClaimHost for Lane {
         let operation = request.order.operation();
         let epoch = held.epoch();
         reach(Point::StadStarts);
-        held.append(&WorkCommand::Start { request: id, epoch })
-            .await?;
+        match held
+            .append(&WorkCommand::Start { request: id, epoch })
+            .await
+        {
+            // It was taken back since it was claimed for: what is left to do is looked at anew.
+            Err(HoldError::Refused(_)) if !is_due(held, id) => return Ok(()),
+            answer => answer.map(drop)?,
+        }
         reach(Point::StadStarted);
         // The start may have been its end: a crash loop, or a cancellation that nobody else heard.
         let result = match phase(held, id) {
@@ -317,6 +323,13 @@ fn phase(held: &Held<Lane>, request: RequestId) -> Option<Phase> {
     held.state()
         .request(request)
         .map(|known| known.phase.clone())
+}
+
+fn is_due(held: &Held<Lane>, request: RequestId) -> bool {
+    let state = held.state();
+    state
+        .request(request)
+        .is_some_and(|known| known.is_due(held.now_ms()))
 }
 
 fn is_cancelling(held: &Held<Lane>, request: RequestId) -> bool {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nogfso_faults::{Rule, met};
+use nogfso_journal::LoadError;
 use nogfso_journal::store::{By, ExecuteError, Loaded, Outcome, Store};
 use nogfso_kernel::{Aggregate, Expected, Position};
 use tokio::sync::watch;
@@ -143,7 +144,8 @@ impl<H: Host> Held<H> {
 
     /// Appends what follows from `command`, which must be refused by the aggregate unless the epoch is that of the claim.
     ///
-    /// A server that does not answer is asked again until the holder must let go.
+    /// A server that does not answer is asked again until the holder must let go. After a refusal the state is known on which
+    /// it was decided.
     ///
     /// # Errors
     ///
@@ -179,7 +181,14 @@ impl<H: Host> Held<H> {
                     self.stand(|standing| standing.moved_on = true);
                     return Err(HoldError::MovedOn);
                 }
-                Err(ExecuteError::Refused(refusal)) => return Err(HoldError::Refused(refusal)),
+                // What refused it is newer than what was known here: the host is to go on from there.
+                Err(ExecuteError::Refused(refusal)) => match self.newest().await {
+                    Ok(newer) => {
+                        self.learn(newer);
+                        return Err(HoldError::Refused(refusal));
+                    }
+                    Err(error) => error.to_string(),
+                },
                 Err(error) if error.is_transient() => error.to_string(),
                 Err(error) => {
                     return Err(HoldError::Failed {
@@ -195,6 +204,13 @@ impl<H: Host> Held<H> {
             }
             pause = (pause * 2).min(RETRY_PAUSE_MAX);
         }
+    }
+
+    /// The aggregate as the leader has it.
+    pub(crate) async fn newest(&self) -> Result<Loaded<H::Aggregate>, LoadError> {
+        let last = self.store.log().leader_last(&self.subject).await?;
+        let least = last.map_or(Position::START, |last| last.position);
+        self.store.load(&self.subject, least).await
     }
 
     pub(crate) fn set_lock(&self, lock: Option<Arc<dyn Lock>>) {

@@ -11,13 +11,14 @@ use nogfso_contract::codec::Answer;
 use nogfso_contract::host::{MAY_INIT, MayInit, MayInitReply};
 use nogfso_contract::presence::{Presence, Served};
 use nogfso_contract::progress::{Progress, ProgressPhase};
-use nogfso_contract::subjects::{self, PRESENCE_ALL, STREAMS};
+use nogfso_contract::subjects::{self, PRESENCE_ALL, STREAMS, WORK_STREAM};
 use nogfso_contract::{Code, Failure};
 use nogfso_domain::operation::Operation;
 use nogfso_domain::work::{End, FailureCode, Order, Outcome, WorkCommand};
 use nogfso_host::Tasks;
 use nogfso_ids::{GlobalPath, Host, HostPath, Instance, SubdirTracking};
-use nogfso_journal::memory::{MemoryLog, ReadOddity};
+use nogfso_journal::log::From;
+use nogfso_journal::memory::{MemoryLog, PublishOddity, ReadOddity};
 use nogfso_journal::{Environment, Log, RandomIds};
 use nogfso_kernel::Position;
 use nogfso_stad::{PresenceError, Settings, StartError, start};
@@ -241,6 +242,32 @@ async fn cancelling_what_runs_ends_it() {
     })
     .await;
     assert_eq!((finished.end, finished.epoch), (End::Cancelled, Some(1)));
+    tasks.drain(DRAIN_LIMIT).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_taken_back_after_the_claim_leaves_none() {
+    let log = MemoryLog::default();
+    let world = world_on(&log).await;
+    world.make_realdir("a");
+    world.add_repo("a", HOST).await;
+    let request = world.request("a", Order::Init {}).await;
+    let mut stored = log
+        .follow(WORK_STREAM, ">", From::After(Position(1)))
+        .await
+        .unwrap();
+    // The claim is stored, and the worker learns it a moment later.
+    log.script_publish("fso.ev.*.work.>", PublishOddity::LostAnswer);
+    let (tasks, _) = worker(&world).await;
+    stored.next().await.unwrap().unwrap();
+    world.tell_work("a", WorkCommand::Cancel { request }).await;
+    wait_until("nobody holds it", PATIENCE, async || {
+        let work = world.work("a").await;
+        (work.finished(request).is_some() && work.claim.is_none())
+            .then_some(())
+            .ok_or(work)
+    })
+    .await;
     tasks.drain(DRAIN_LIMIT).await.unwrap();
 }
 
