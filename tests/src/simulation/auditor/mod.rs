@@ -1,0 +1,135 @@
+//! Folds every message of the journal by itself, at the moment at which it is stored, and holds it against the invariants.
+//!
+//! It remembers every state of every aggregate, so that it can be asked whether something was so at some moment of a span of
+//! time.
+
+mod books;
+mod history;
+mod settled;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nogfso_contract::subjects::{self, Named};
+use nogfso_domain::main_list::MainList;
+use nogfso_domain::registry::Registry;
+use nogfso_domain::repo::Repo;
+use nogfso_domain::work::WorkLane;
+use nogfso_ids::{RegistryName, RepoId};
+use nogfso_journal::Commit;
+use nogfso_journal::log::Stored;
+use nogfso_kernel::CommitId;
+use serde_json::Value;
+
+use super::verdict::{Invariant, Violation};
+use books::Books;
+
+pub(super) use history::{History, Span};
+
+/// What is known from the journal alone.
+#[derive(Default)]
+pub(super) struct Auditor {
+    /// How many messages were stored.
+    moment: u64,
+    pub(super) main: History<MainList>,
+    registries: BTreeMap<RegistryName, History<Registry>>,
+    repos: BTreeMap<RepoId, History<Repo>>,
+    works: BTreeMap<RepoId, History<WorkLane>>,
+    commits: BTreeSet<CommitId>,
+    books: Books,
+}
+
+impl Auditor {
+    /// Takes in a message that was just stored. Returns what it says, if that is to be told.
+    ///
+    /// # Errors
+    ///
+    /// Returns the invariant that it breaks.
+    pub(super) fn take_in(&mut self, stored: &Stored, told: bool) -> Result<String, Violation> {
+        self.moment += 1;
+        if stored.subject.starts_with("fso.parked.") {
+            let entry = String::from_utf8_lossy(&stored.payload).into_owned();
+            return Err(Violation::of(Invariant::NothingParked, entry));
+        }
+        if !stored.subject.starts_with("fso.ev.") {
+            return Ok(String::new());
+        }
+        let any = Commit::<Value>::decode_any(&stored.payload, stored.position)
+            .map_err(|error| Violation::of(Invariant::Chain, error.to_string()))?;
+        if !self.commits.insert(any.envelope.commit) {
+            let seen = format!(
+                "{} at {} {}",
+                any.envelope.commit, stored.subject, stored.position
+            );
+            return Err(Violation::of(Invariant::OneCommitOnce, seen));
+        }
+        self.fold(stored)?;
+        if !told {
+            return Ok(String::new());
+        }
+        let events: Vec<String> = any
+            .envelope
+            .events
+            .iter()
+            .map(|event| event.fact.to_string())
+            .collect();
+        Ok(format!(
+            "  {} {}: {}",
+            stored.subject,
+            stored.position,
+            events.join(" ")
+        ))
+    }
+
+    fn fold(&mut self, stored: &Stored) -> Result<(), Violation> {
+        let moment = self.moment;
+        match subjects::parse(&stored.subject) {
+            Some(Named::Main) => self.main.take_in(stored, moment).map(drop),
+            Some(Named::Registry(name)) => {
+                let history = self.registries.entry(name).or_default();
+                history.take_in(stored, moment).map(drop)
+            }
+            Some(Named::Repo(_, repo)) => {
+                let commit = self
+                    .repos
+                    .entry(repo)
+                    .or_default()
+                    .take_in(stored, moment)?;
+                self.books.of_repo(repo, &commit.recorded())
+            }
+            Some(Named::Work(_, _, _, repo)) => {
+                let history = self.works.entry(repo).or_default();
+                let commit = history.take_in(stored, moment)?;
+                self.books.of_work(repo, &commit.recorded(), history.now())
+            }
+            // A reservation.
+            None => Ok(()),
+        }
+    }
+
+    /// How many messages were stored.
+    pub(super) fn messages(&self) -> u64 {
+        self.moment
+    }
+
+    /// A span of time that begins now.
+    pub(super) fn now(&self) -> Span {
+        Span { from: self.moment }
+    }
+
+    pub(super) fn registry(&self, name: &RegistryName) -> Option<&History<Registry>> {
+        self.registries.get(name)
+    }
+
+    pub(super) fn repo(&self, repo: RepoId) -> Option<&History<Repo>> {
+        self.repos.get(&repo)
+    }
+
+    pub(super) fn work(&self, repo: RepoId) -> Option<&History<WorkLane>> {
+        self.works.get(&repo)
+    }
+
+    /// Whether somebody asked for the request, ever.
+    pub(super) fn was_requested(&self, request: nogfso_ids::RequestId) -> bool {
+        self.books.was_requested(request)
+    }
+}

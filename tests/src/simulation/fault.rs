@@ -1,0 +1,162 @@
+//! What goes wrong in a run: the list of faults, and how often each comes in a run of a given seed.
+
+use std::collections::BTreeMap;
+
+use nogfso_journal::memory::Odds;
+
+use super::chance::Chance;
+
+/// A fault that the simulation itself plays; those of the server are counted by the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fault {
+    CrashGateway,
+    CrashRegd,
+    CrashStad,
+    CrashAtDisk,
+    Pause,
+    CutOff,
+    Drain,
+    Delay,
+    LostDeliveries,
+    OddCount,
+    LostAck,
+    UnansweredAck,
+    LostNak,
+    LostQuestion,
+    LostReply,
+    PanicAtWork,
+    FailedWork,
+}
+
+impl Fault {
+    pub(super) const ALL: [Self; 17] = [
+        Self::CrashGateway,
+        Self::CrashRegd,
+        Self::CrashStad,
+        Self::CrashAtDisk,
+        Self::Pause,
+        Self::CutOff,
+        Self::Drain,
+        Self::Delay,
+        Self::LostDeliveries,
+        Self::OddCount,
+        Self::LostAck,
+        Self::UnansweredAck,
+        Self::LostNak,
+        Self::LostQuestion,
+        Self::LostReply,
+        Self::PanicAtWork,
+        Self::FailedWork,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::CrashGateway => "gateway crashed",
+            Self::CrashRegd => "regd crashed",
+            Self::CrashStad => "stad crashed",
+            Self::CrashAtDisk => "stad crashed at the disk",
+            Self::Pause => "process paused",
+            Self::CutOff => "process cut off",
+            Self::Drain => "process drained",
+            Self::Delay => "call delayed",
+            Self::LostDeliveries => "deliveries lost",
+            Self::OddCount => "odd delivery count",
+            Self::LostAck => "lost ack",
+            Self::UnansweredAck => "unanswered ack",
+            Self::LostNak => "lost nak",
+            Self::LostQuestion => "lost question",
+            Self::LostReply => "lost reply",
+            Self::PanicAtWork => "panic at work",
+            Self::FailedWork => "failed work",
+        }
+    }
+}
+
+/// What the server plays, by the names under which the journal counts it.
+pub(super) const SERVER_FAULTS: [&str; 16] = [
+    "delivered twice",
+    "duplicate at zero",
+    "early alarm",
+    "forgotten ack",
+    "in flight",
+    "late alarm",
+    "late publish",
+    "lost answer",
+    "lost delivery",
+    "lost publish",
+    "no room",
+    "own conflict",
+    "server down",
+    "server restart",
+    "stale ack",
+    "stale read",
+];
+
+/// How often each fault was played.
+pub(super) type Faults = BTreeMap<&'static str, u64>;
+
+/// How rough a run is. Most faults are absent from most runs, so that each run is rough in its own way.
+#[derive(Debug, Clone)]
+pub(super) struct Temper {
+    /// Of a hundred thousand calls each.
+    pub(super) crash: u32,
+    pub(super) pause: u32,
+    pub(super) cut_off: u32,
+    pub(super) delay: u32,
+    /// Of a thousand each.
+    pub(super) lost_deliveries: u32,
+    pub(super) odd_count: u32,
+    pub(super) lost_ack: u32,
+    pub(super) unanswered_ack: u32,
+    pub(super) lost_word: u32,
+    pub(super) crash_at_disk: u32,
+    pub(super) panic_at_work: u32,
+    pub(super) failed_work: u32,
+    pub(super) long_work: u32,
+    /// Whether regd sweeps. Where it does not, nothing that a delivery was to bring may be lost.
+    pub(super) sweeps: bool,
+    /// What the director does, each by its weight.
+    pub(super) directions: [u32; 10],
+    /// The longest time between two of its actions.
+    pub(super) calm_ms_max: u32,
+    pub(super) odds: Odds,
+}
+
+impl Temper {
+    pub(super) fn drawn(chance: &Chance) -> Self {
+        let up_to = |max: u32| match chance.below(5) {
+            0 | 1 => 0,
+            2 | 3 => chance.below(max / 3 + 1),
+            _ => chance.below(max + 1),
+        };
+        Self {
+            crash: up_to(250),
+            pause: up_to(250),
+            cut_off: up_to(100),
+            delay: up_to(30_000),
+            lost_deliveries: up_to(60),
+            odd_count: up_to(200),
+            lost_ack: up_to(150),
+            unanswered_ack: up_to(150),
+            lost_word: up_to(100),
+            crash_at_disk: up_to(400),
+            panic_at_work: up_to(40),
+            failed_work: up_to(400),
+            long_work: up_to(300),
+            sweeps: chance.per_mille(500),
+            directions: std::array::from_fn(|_| up_to(10) + 1),
+            calm_ms_max: 500 + chance.below(6_000),
+            odds: Odds {
+                in_flight: up_to(60),
+                lost_request: up_to(60),
+                lost_answer: up_to(80),
+                late: up_to(60),
+                duplicate_at_zero: up_to(40),
+                own_conflict: up_to(60),
+                publish_unavailable: up_to(60),
+                stale: up_to(300),
+                read_unavailable: up_to(60),
+            },
+        }
+    }
+}

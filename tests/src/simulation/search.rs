@@ -1,0 +1,195 @@
+//! Many runs: what they must all keep, what all together must have met, and the mistakes that they must find.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use nogfso_faults::{Mutant, Rule, Tally};
+use nogfso_testkit::{is_full, wished};
+
+use super::fault::{Fault, Faults, SERVER_FAULTS};
+use super::run::{Ran, run};
+use super::stage::lock;
+
+/// Replays one seed.
+const SEED: &str = "NOGFSO_SEED";
+/// Begins a search at another seed than a fresh one.
+const BASE: &str = "NOGFSO_SEED_BASE";
+/// How many seeds a search takes.
+const SEEDS: u64 = 2_000;
+const SEEDS_FULL: u64 = 20_000;
+/// As many as run side by side.
+const THREADS: usize = 2;
+/// How many seeds may pass until a planted mistake is found.
+const SEEDS_PER_MUTANT: u64 = 1_000;
+/// How much of a trace is printed.
+const TRACE_LINES: usize = 150;
+
+/// Rules that nothing can meet yet.
+const RULES_TO_COME: [Rule; 0] = [];
+
+/// What many runs came to.
+#[derive(Default)]
+struct Summary {
+    runs: u64,
+    messages: u64,
+    virtual_ms: u128,
+    faults: Faults,
+    rules: Tally,
+    answers: BTreeMap<String, u64>,
+    /// The first seed, in the order of seeds, that broke something.
+    failed: Option<(u64, Ran)>,
+}
+
+impl Summary {
+    fn add(&mut self, seed: u64, ran: Ran) {
+        self.runs += 1;
+        self.messages += ran.messages;
+        self.virtual_ms += ran.virtual_ms;
+        for (fault, count) in &ran.faults {
+            *self.faults.entry(fault).or_default() += count;
+        }
+        for (rule, count) in &ran.rules {
+            *self.rules.entry(*rule).or_default() += count;
+        }
+        for (answer, count) in &ran.answers {
+            *self.answers.entry(answer.clone()).or_default() += count;
+        }
+        let is_first = self.failed.as_ref().is_none_or(|(first, _)| seed < *first);
+        if ran.violation.is_some() && is_first {
+            self.failed = Some((seed, ran));
+        }
+    }
+}
+
+/// Runs `count` seeds from `base` on, side by side, until one breaks something.
+fn search(base: u64, count: u64, mutant: Option<Mutant>) -> Summary {
+    let next = AtomicU64::new(0);
+    let summary = Mutex::new(Summary::default());
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                loop {
+                    let nth = next.fetch_add(1, Ordering::Relaxed);
+                    if nth >= count || lock(&summary).failed.is_some() {
+                        return;
+                    }
+                    let seed = base.wrapping_add(nth);
+                    let ran = run(seed, mutant, false);
+                    lock(&summary).add(seed, ran);
+                }
+            });
+        }
+    });
+    summary.into_inner().expect("no thread panicked")
+}
+
+/// A seed that nobody chose.
+fn fresh_base() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    wished(BASE).unwrap_or_else(|| RandomState::new().build_hasher().finish() >> 16)
+}
+
+/// Runs a seed that broke something once more, and tells how it went.
+fn told(seed: u64, mutant: Option<Mutant>) -> String {
+    let ran = run(seed, mutant, true);
+    let from = ran.trace.len().saturating_sub(TRACE_LINES);
+    let violation = ran
+        .violation
+        .map_or_else(|| "nothing is broken".to_owned(), |it| it.to_string());
+    format!(
+        "{}\n\nseed {seed}: {violation}\nreplay it with {SEED}={seed}",
+        ran.trace[from..].join("\n")
+    )
+}
+
+fn print(summary: &Summary, began: Instant) {
+    let seconds = began.elapsed().as_secs_f64();
+    let Summary {
+        runs,
+        messages,
+        virtual_ms,
+        ..
+    } = summary;
+    println!(
+        "{runs} seeds in {seconds:.1} s, {:.0} a minute",
+        *runs as f64 / seconds * 60.0
+    );
+    println!(
+        "{messages} messages in {} virtual minutes",
+        virtual_ms / 60_000
+    );
+    println!("faults:");
+    for (fault, count) in &summary.faults {
+        println!("  {count:>8} {fault}");
+    }
+    println!("rules:");
+    for rule in Rule::ALL {
+        println!("  {:>8} {rule:?}", summary.rules.get(&rule).unwrap_or(&0));
+    }
+    println!("answers:");
+    for (answer, count) in &summary.answers {
+        println!("  {count:>8} {answer}");
+    }
+}
+
+#[test]
+fn any_crash_and_any_number_of_workers() {
+    if let Some(seed) = wished::<u64>(SEED) {
+        println!("{}", told(seed, None));
+        let ran = run(seed, None, false);
+        assert_eq!(ran.violation, None);
+        return;
+    }
+    let count = if is_full() { SEEDS_FULL } else { SEEDS };
+    let base = fresh_base();
+    println!("seeds from {base} on");
+    let began = Instant::now();
+    let summary = search(base, count, None);
+    print(&summary, began);
+    if let Some((seed, _)) = &summary.failed {
+        panic!("{}", told(*seed, None));
+    }
+    let faults = Fault::ALL.map(Fault::name).into_iter().chain(SERVER_FAULTS);
+    let absent: Vec<_> = faults
+        .filter(|fault| !summary.faults.contains_key(fault))
+        .collect();
+    assert!(absent.is_empty(), "never played: {absent:?}");
+    let is_due = |rule: &Rule| !RULES_TO_COME.contains(rule);
+    let absent: Vec<_> = Rule::ALL
+        .into_iter()
+        .filter(|rule| is_due(rule) && !summary.rules.contains_key(rule))
+        .collect();
+    assert!(absent.is_empty(), "never met: {absent:?}");
+}
+
+#[test]
+fn the_same_seed_goes_the_same_way() {
+    for seed in 0..20 {
+        let first = run(seed, None, false);
+        assert!(first.messages > 10, "seed {seed} does nothing");
+        assert_eq!(first, run(seed, None, false), "seed {seed}");
+    }
+}
+
+#[test]
+fn every_planted_mistake_is_found() {
+    let mut missed = vec![];
+    for mutant in Mutant::ALL {
+        let began = Instant::now();
+        let summary = search(1, SEEDS_PER_MUTANT, Some(mutant));
+        let seconds = began.elapsed().as_secs_f64();
+        match summary
+            .failed
+            .as_ref()
+            .map(|(seed, ran)| (seed, &ran.violation))
+        {
+            Some((seed, Some(violation))) => {
+                println!("{mutant:?} falls at seed {seed} after {seconds:.1} s: {violation}");
+            }
+            Some((_, None)) | None => missed.push(mutant),
+        }
+    }
+    assert!(missed.is_empty(), "not found: {missed:?}");
+}
