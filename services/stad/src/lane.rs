@@ -109,8 +109,15 @@ impl ClaimHost for Lane {
         let operation = request.order.operation();
         let epoch = held.epoch();
         reach(Point::StadStarts);
-        held.append(&WorkCommand::Start { request: id, epoch })
-            .await?;
+        match held
+            .append(&WorkCommand::Start { request: id, epoch })
+            .await
+        {
+            Ok(_) => {}
+            // It was taken back while it waited, and this worker did not know yet.
+            Err(HoldError::Refused(WorkRefusal::NotDue(_))) => return held.look_again().await,
+            Err(error) => return Err(error),
+        }
         reach(Point::StadStarted);
         // The start may have been its end: a crash loop, or a cancellation that nobody else heard.
         let result = match phase(held, id) {

@@ -17,7 +17,7 @@ use nogfso_domain::operation::Operation;
 use nogfso_domain::work::{End, FailureCode, Order, Outcome, WorkCommand};
 use nogfso_host::Tasks;
 use nogfso_ids::{GlobalPath, Host, HostPath, Instance, SubdirTracking};
-use nogfso_journal::memory::{MemoryLog, ReadOddity};
+use nogfso_journal::memory::{MemoryLog, PublishOddity, ReadOddity};
 use nogfso_journal::{Environment, Log, RandomIds};
 use nogfso_kernel::Position;
 use nogfso_stad::{PresenceError, Settings, StartError, start};
@@ -27,6 +27,8 @@ use crate::world::{HOST, PATIENCE, STAT, World, report};
 
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
+/// So that a start takes about half a second.
+const STARTS_LOST: usize = 5;
 /// More than a worker makes before the longest test ends.
 const READS_REFUSED: usize = 1_000;
 
@@ -241,6 +243,36 @@ async fn cancelling_what_runs_ends_it() {
     })
     .await;
     assert_eq!((finished.end, finished.epoch), (End::Cancelled, Some(1)));
+    tasks.drain(DRAIN_LIMIT).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_back_just_before_it_begins_leaves_nothing_claimed() {
+    let log = MemoryLog::default();
+    let world = world_on(&log).await;
+    world.add_repo("a", HOST).await;
+    let request = world.request("a", Order::Init {}).await;
+    // The claim is stored; the start is kept from that for a moment, in which the request is taken back.
+    let subject = World::subject("a");
+    log.script_publish(&subject, PublishOddity::DuplicateAtZero);
+    for _ in 0..STARTS_LOST {
+        log.script_publish(&subject, PublishOddity::LostRequest);
+    }
+    let mut settings = settings(&world);
+    // What waits for the lease to come again comes too late.
+    settings.ack_wait_ms = 10 * u64::try_from(PATIENCE.as_millis()).unwrap();
+    let (tasks, _) = start_with(&world, settings).await.unwrap();
+    wait_until("it is claimed", PATIENCE, async || {
+        world.work("a").await.claim.is_some()
+    })
+    .await;
+    world.tell_work("a", WorkCommand::Cancel { request }).await;
+    let work = wait_until("nothing is claimed", PATIENCE, async || {
+        let work = world.work("a").await;
+        work.claim.is_none().then_some(work)
+    })
+    .await;
+    assert_eq!(work.finished(request).unwrap().end, End::Cancelled);
     tasks.drain(DRAIN_LIMIT).await.unwrap();
 }
 
