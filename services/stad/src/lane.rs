@@ -115,9 +115,10 @@ impl ClaimHost for Lane {
             .append(&WorkCommand::Start { request: id, epoch })
             .await
         {
-            // It was taken back since it was claimed for: what is left to do is looked at anew.
-            Err(HoldError::Refused(_)) if !is_due(held, id) => return Ok(()),
-            answer => answer.map(drop)?,
+            Ok(_) => {}
+            // It was taken back while it waited, and this worker did not know yet.
+            Err(HoldError::Refused(WorkRefusal::NotDue(_))) => return held.look_again().await,
+            Err(error) => return Err(error),
         }
         reach(Point::StadStarted);
         // The start may have been its end: a crash loop, or a cancellation that nobody else heard.
@@ -323,13 +324,6 @@ fn phase(held: &Held<Lane>, request: RequestId) -> Option<Phase> {
     held.state()
         .request(request)
         .map(|known| known.phase.clone())
-}
-
-fn is_due(held: &Held<Lane>, request: RequestId) -> bool {
-    let state = held.state();
-    state
-        .request(request)
-        .is_some_and(|known| known.is_due(held.now_ms()))
 }
 
 fn is_cancelling(held: &Held<Lane>, request: RequestId) -> bool {

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nogfso_faults::{Rule, met};
-use nogfso_journal::LoadError;
 use nogfso_journal::store::{By, ExecuteError, Loaded, Outcome, Store};
 use nogfso_kernel::{Aggregate, Expected, Position};
 use tokio::sync::watch;
@@ -144,8 +143,7 @@ impl<H: Host> Held<H> {
 
     /// Appends what follows from `command`, which must be refused by the aggregate unless the epoch is that of the claim.
     ///
-    /// A server that does not answer is asked again until the holder must let go. After a refusal the state is known on which
-    /// it was decided.
+    /// A server that does not answer is asked again until the holder must let go.
     ///
     /// # Errors
     ///
@@ -181,14 +179,7 @@ impl<H: Host> Held<H> {
                     self.stand(|standing| standing.moved_on = true);
                     return Err(HoldError::MovedOn);
                 }
-                // What refused it is newer than what was known here: the host is to go on from there.
-                Err(ExecuteError::Refused(refusal)) => match self.newest().await {
-                    Ok(newer) => {
-                        self.learn(newer);
-                        return Err(HoldError::Refused(refusal));
-                    }
-                    Err(error) => error.to_string(),
-                },
+                Err(ExecuteError::Refused(refusal)) => return Err(HoldError::Refused(refusal)),
                 Err(error) if error.is_transient() => error.to_string(),
                 Err(error) => {
                     return Err(HoldError::Failed {
@@ -206,11 +197,43 @@ impl<H: Host> Held<H> {
         }
     }
 
-    /// The aggregate as the leader has it.
-    pub(crate) async fn newest(&self) -> Result<Loaded<H::Aggregate>, LoadError> {
-        let last = self.store.log().leader_last(&self.subject).await?;
-        let least = last.map_or(Position::START, |last| last.position);
-        self.store.load(&self.subject, least).await
+    /// Learns what the leader has now: after a refusal, what it was decided on.
+    ///
+    /// # Errors
+    ///
+    /// See [`HoldError`]. A server that does not answer is asked again until the holder must let go.
+    pub async fn look_again(&self) -> Result<(), HoldError<H::Aggregate>> {
+        loop {
+            let loading = async {
+                let last = self.store.log().leader_last(&self.subject).await?;
+                let least = last.map_or(Position::START, |last| last.position);
+                self.store.load(&self.subject, least).await
+            };
+            let loaded = tokio::select! {
+                biased;
+                () = self.must_let_go() => return Err(HoldError::Stopped),
+                loaded = loading => loaded,
+            };
+            match loaded {
+                Ok(loaded) => {
+                    self.learn(loaded);
+                    return Ok(());
+                }
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(subject = self.subject, %error, "cannot look again yet");
+                }
+                Err(error) => {
+                    return Err(HoldError::Failed {
+                        reason: error.to_string(),
+                    });
+                }
+            }
+            tokio::select! {
+                biased;
+                () = self.must_let_go() => return Err(HoldError::Stopped),
+                () = sleep(RETRY_PAUSE_MAX) => {}
+            }
+        }
     }
 
     pub(crate) fn set_lock(&self, lock: Option<Arc<dyn Lock>>) {

@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nogfso_journal::LoadError;
+use nogfso_journal::store::Loaded;
 use nogfso_kernel::Position;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -149,7 +151,7 @@ impl<H: Host> Hold<H> {
     }
 
     async fn load_at_leader(&self) -> Seen {
-        match self.held.newest().await {
+        match self.newest().await {
             Ok(loaded) => {
                 self.held.learn(loaded);
                 let view = self.held.view();
@@ -169,6 +171,13 @@ impl<H: Host> Hold<H> {
             }
             Err(seen) => seen,
         }
+    }
+
+    async fn newest(&self) -> Result<Loaded<H::Aggregate>, LoadError> {
+        let subject = self.held.subject();
+        let last = self.held.store.log().leader_last(subject).await?;
+        let least = last.map_or(Position::START, |last| last.position);
+        self.held.store.load(subject, least).await
     }
 
     /// Asks the server to leave the message with this process; whether it answered in time.

@@ -11,13 +11,12 @@ use nogfso_contract::codec::Answer;
 use nogfso_contract::host::{MAY_INIT, MayInit, MayInitReply};
 use nogfso_contract::presence::{Presence, Served};
 use nogfso_contract::progress::{Progress, ProgressPhase};
-use nogfso_contract::subjects::{self, PRESENCE_ALL, STREAMS, WORK_STREAM};
+use nogfso_contract::subjects::{self, PRESENCE_ALL, STREAMS};
 use nogfso_contract::{Code, Failure};
 use nogfso_domain::operation::Operation;
 use nogfso_domain::work::{End, FailureCode, Order, Outcome, WorkCommand};
 use nogfso_host::Tasks;
 use nogfso_ids::{GlobalPath, Host, HostPath, Instance, SubdirTracking};
-use nogfso_journal::log::From;
 use nogfso_journal::memory::{MemoryLog, PublishOddity, ReadOddity};
 use nogfso_journal::{Environment, Log, RandomIds};
 use nogfso_kernel::Position;
@@ -28,6 +27,8 @@ use crate::world::{HOST, PATIENCE, STAT, World, report};
 
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
+/// So that a start takes about half a second.
+const STARTS_LOST: usize = 5;
 /// More than a worker makes before the longest test ends.
 const READS_REFUSED: usize = 1_000;
 
@@ -246,28 +247,32 @@ async fn cancelling_what_runs_ends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_is_taken_back_after_the_claim_leaves_none() {
+async fn what_is_taken_back_just_before_it_begins_leaves_nothing_claimed() {
     let log = MemoryLog::default();
     let world = world_on(&log).await;
-    world.make_realdir("a");
     world.add_repo("a", HOST).await;
     let request = world.request("a", Order::Init {}).await;
-    let mut stored = log
-        .follow(WORK_STREAM, ">", From::After(Position(1)))
-        .await
-        .unwrap();
-    // The claim is stored, and the worker learns it a moment later.
-    log.script_publish("fso.ev.*.work.>", PublishOddity::LostAnswer);
-    let (tasks, _) = worker(&world).await;
-    stored.next().await.unwrap().unwrap();
-    world.tell_work("a", WorkCommand::Cancel { request }).await;
-    wait_until("nobody holds it", PATIENCE, async || {
-        let work = world.work("a").await;
-        (work.finished(request).is_some() && work.claim.is_none())
-            .then_some(())
-            .ok_or(work)
+    // The claim is stored; the start is kept from that for a moment, in which the request is taken back.
+    let subject = World::subject("a");
+    log.script_publish(&subject, PublishOddity::DuplicateAtZero);
+    for _ in 0..STARTS_LOST {
+        log.script_publish(&subject, PublishOddity::LostRequest);
+    }
+    let mut settings = settings(&world);
+    // What waits for the lease to come again comes too late.
+    settings.ack_wait_ms = 10 * u64::try_from(PATIENCE.as_millis()).unwrap();
+    let (tasks, _) = start_with(&world, settings).await.unwrap();
+    wait_until("it is claimed", PATIENCE, async || {
+        world.work("a").await.claim.is_some()
     })
     .await;
+    world.tell_work("a", WorkCommand::Cancel { request }).await;
+    let work = wait_until("nothing is claimed", PATIENCE, async || {
+        let work = world.work("a").await;
+        work.claim.is_none().then_some(work)
+    })
+    .await;
+    assert_eq!(work.finished(request).unwrap().end, End::Cancelled);
     tasks.drain(DRAIN_LIMIT).await.unwrap();
 }
 
