@@ -5,6 +5,7 @@
 mod dependencies;
 mod end_to_end;
 mod kill_matrix;
+mod many_workers;
 mod tidy;
 mod witness;
 mod workspace;
