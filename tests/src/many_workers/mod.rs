@@ -101,6 +101,16 @@ fn a_stopped_worker_keeps_its_repos_and_no_other_and_goes_on_later() {
 
 #[test]
 fn a_worker_that_is_cut_off_unlocks_in_time_and_goes_on_when_it_is_back() {
+    is_cut_off_and_comes_back(Proxy::cut);
+}
+
+/// What it said before and while nothing passed reaches the server late, when others have taken over.
+#[test]
+fn a_worker_whose_line_falls_silent_unlocks_in_time_and_goes_on_when_it_is_back() {
+    is_cut_off_and_comes_back(Proxy::silence);
+}
+
+fn is_cut_off_and_comes_back(cut_off: fn(&Proxy)) {
     let mut fleet = Fleet::without_workers(CUT_ACK_WAIT_MS, fleet::REPO_COUNT);
     let proxy = Proxy::to(fleet.world.listen());
     let far = fleet.add_worker(|command| {
@@ -113,7 +123,7 @@ fn a_worker_that_is_cut_off_unlocks_in_time_and_goes_on_when_it_is_back() {
     let watch = Watch::on(&fleet);
     let requests = fleet.ask_all();
     fleet.await_claims_of(far);
-    proxy.cut();
+    cut_off(&proxy);
     wait_until_unlocked(&fleet, far);
     fleet.await_all(&requests);
     proxy.mend();
