@@ -20,7 +20,7 @@ use std::time::Duration;
 use nogfso_bus::{Bus, BusError};
 use nogfso_claims::Claims;
 use nogfso_contract::presence::Presence;
-use nogfso_contract::subjects::{self, PRESENCE_WHO, WORK_STREAM};
+use nogfso_contract::subjects::{self, WORK_STREAM};
 use nogfso_host::Tasks;
 use nogfso_ids::{Instance, Lane as LaneName, UnixMillis};
 use nogfso_journal::{Environment, Log, Store};
@@ -75,7 +75,7 @@ pub async fn start(
     let instance = fresh_instance(&environment);
     let shadow_root = PathBuf::from(settings.shadow_root.as_str());
     let own = presence(&settings, &instance, environment.now_ms());
-    presence::join(bus.as_ref(), &own).await?;
+    let questions = presence::join(bus.as_ref(), &own).await?;
     let locks = FileLocks::open(&shadow_root).map_err(|source| StartError::Locks {
         shadow_root: shadow_root.clone(),
         source,
@@ -114,7 +114,6 @@ pub async fn start(
         claims: Arc::clone(&claims),
     });
     let requests = desk.open(bus.as_ref()).await?;
-    let questions = bus.subscribe(PRESENCE_WHO).await?;
     let stop = tasks.stop();
     let saying = presence::keep_saying(bus, own, Arc::clone(&claims), questions, stop.clone());
     tasks.spawn("presence", saying);

@@ -221,6 +221,24 @@ fn a_worker_with_other_prefixes_than_those_present_does_not_start() {
     fleet.adopt_all();
 }
 
+#[test]
+fn of_two_workers_with_different_prefixes_that_start_at_once_one_starts() {
+    let fleet = Fleet::without_workers(ACK_WAIT_MS, 0);
+    let mut processes = ["/example/one", "/example/other"].map(|prefix| {
+        let mut command = fleet.command();
+        Process::start(command.args(["--prefix", prefix]))
+    });
+    let refused = wait_until_blocking("one to be refused", DEADLINE, || {
+        let mut refused = processes.iter_mut().enumerate();
+        refused.find_map(|(n, process)| process.try_exit_status().map(|status| (n, status)))
+    });
+    let (n, status) = refused;
+    assert_eq!(status.code(), Some(1));
+    let said = processes[n].lines().join("\n");
+    assert!(said.contains("--prefix"), "{said}");
+    processes[1 - n].wait_for_line("ready", DEADLINE);
+}
+
 /// Stops a worker that has a repo in hand which was requested in this round and is not done.
 fn stopped_with_work_in_hand(fleet: &mut Fleet) -> usize {
     let victim = 1;
