@@ -7,6 +7,7 @@ mod dependencies;
 mod end_to_end;
 mod kill_matrix;
 mod loaded;
+mod many_workers;
 mod simulation;
 mod tidy;
 mod witness;
