@@ -1,6 +1,7 @@
 //! The journal and the bus on real servers, each test with one of its own.
 
 mod bus;
+mod cluster;
 mod connection;
 mod log;
 mod oddities;
