@@ -4,6 +4,7 @@ mod bus;
 mod cluster;
 mod connection;
 mod log;
+mod lost;
 mod oddities;
 
 use std::time::Duration;
