@@ -6,6 +6,7 @@ mod follow;
 mod publish;
 mod pull;
 mod read;
+mod stalls;
 mod streams;
 mod tails;
 
@@ -21,6 +22,7 @@ use nogfso_kernel::{Keep, Position, StreamSpec};
 use serde_json::json;
 
 use crate::api::ADMIN_PATIENCE;
+use stalls::Stalls;
 use tails::Tails;
 
 use crate::connection::Connection;
@@ -45,6 +47,7 @@ pub struct JetStreamLog {
     replicas: Replicas,
     streams: Arc<RwLock<BTreeMap<&'static str, StreamSpec>>>,
     tails: Arc<Tails>,
+    stalls: Arc<Stalls>,
 }
 
 impl JetStreamLog {
@@ -53,6 +56,7 @@ impl JetStreamLog {
     pub fn new(connection: Connection, replicas: Replicas) -> Self {
         Self {
             tails: Arc::new(Tails::new(&connection, replicas)),
+            stalls: Arc::new(Stalls::new(&connection)),
             connection,
             replicas,
             streams: Arc::default(),
@@ -98,7 +102,8 @@ impl Log for JetStreamLog {
             .map_err(|fault| PublishFault::Unavailable {
                 reason: fault.to_string(),
             })?;
-        let published = publish::publish(&self.connection, stream.name, record).await?;
+        let published =
+            publish::publish(&self.connection, &self.stalls, stream.name, record).await?;
         if !published.duplicate {
             self.tails
                 .note(stream.name, published.position, &record.payload);
