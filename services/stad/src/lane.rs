@@ -109,8 +109,17 @@ impl ClaimHost for Lane {
         let operation = request.order.operation();
         let epoch = held.epoch();
         reach(Point::StadStarts);
-        held.append(&WorkCommand::Start { request: id, epoch })
-            .await?;
+        match held
+            .append(&WorkCommand::Start { request: id, epoch })
+            .await
+        {
+            // Somebody took it back since the last look. A command that asks for nothing of a claim in hand brings the news.
+            Err(HoldError::Refused(WorkRefusal::NotDue(_))) => {
+                let look = WorkCommand::Wake { request: None };
+                return held.append(&look).await.map(drop);
+            }
+            started => started.map(drop)?,
+        }
         reach(Point::StadStarted);
         // The start may have been its end: a crash loop, or a cancellation that nobody else heard.
         let result = match phase(held, id) {
