@@ -7,6 +7,7 @@ mod dependencies;
 mod end_to_end;
 mod kill_matrix;
 mod loaded;
+mod server_faults;
 mod tidy;
 mod witness;
 mod workspace;
