@@ -57,7 +57,8 @@ struct Held {
 #[derive(Default)]
 struct Shadow {
     visitor: Option<Visitor>,
-    newest_epoch: u64,
+    /// The newest epoch, and whose it was.
+    newest: (u64, u64),
     commits: u64,
 }
 
@@ -137,8 +138,9 @@ impl SimHost {
             let seen = format!("{name} meets {} at repo {repo}", other.name);
             return Err(Violation::of(Invariant::NobodyMeets, seen));
         }
-        if epoch < shadow.newest_epoch {
-            let newest = shadow.newest_epoch;
+        let (newest, of) = shadow.newest;
+        // One epoch of two processes was made in a history that is gone.
+        if epoch < newest || (epoch == newest && of != life.number) {
             let seen = format!("{name} touches repo {repo} in epoch {epoch} after {newest}");
             return Err(Violation::of(Invariant::NoOlderEpoch, seen));
         }
@@ -146,7 +148,7 @@ impl SimHost {
             let seen = format!("{name} touches repo {repo} in epoch {epoch} without its lock");
             return Err(Violation::of(Invariant::UnderLock, seen));
         }
-        shadow.newest_epoch = epoch;
+        shadow.newest = (epoch, life.number);
         shadow.visitor = Some(Visitor {
             life: life.number,
             visit,
@@ -188,8 +190,11 @@ struct SimLock {
 #[async_trait]
 impl Locks for SimLocks {
     async fn try_lock(&self, subject: &str) -> Result<Locked, LockFault> {
-        self.0.gate("lock").await;
         let stage = &self.0.stage;
+        if stage.strikes(Fault::PauseAtLock, stage.temper.pause_at_lock) {
+            self.0.pause();
+        }
+        self.0.gate("lock").await;
         let name = &self.0.name;
         match stage.host.try_lock(subject, self.0.number) {
             Ok((token, found)) => {

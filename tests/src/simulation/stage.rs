@@ -21,7 +21,7 @@ use super::host::SimHost;
 use super::verdict::Violation;
 
 /// How many of the last steps are told about a run that failed.
-const TRACE_LINES_MAX: usize = 400;
+const TRACE_LINES_MAX: usize = 10_000;
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -13,7 +13,7 @@ use nogfso_contract::subjects::{self, Named};
 use nogfso_domain::main_list::MainList;
 use nogfso_domain::registry::Registry;
 use nogfso_domain::repo::Repo;
-use nogfso_domain::work::WorkLane;
+use nogfso_domain::work::{WorkEvent, WorkLane};
 use nogfso_ids::{RegistryName, RepoId};
 use nogfso_journal::Commit;
 use nogfso_journal::log::Stored;
@@ -36,6 +36,8 @@ pub(super) struct Auditor {
     works: BTreeMap<RepoId, History<WorkLane>>,
     commits: BTreeSet<CommitId>,
     books: Books,
+    /// Whose the commits of work are, and whether each only claims or begins.
+    work_commits: Vec<(RepoId, bool)>,
 }
 
 impl Auditor {
@@ -99,6 +101,14 @@ impl Auditor {
             Some(Named::Work(_, _, _, repo)) => {
                 let history = self.works.entry(repo).or_default();
                 let commit = history.take_in(stored, moment)?;
+                let mut events = commit.envelope.events.iter();
+                let only_claims = events.all(|event| {
+                    matches!(
+                        event.fact,
+                        WorkEvent::Claimed { .. } | WorkEvent::Started { .. }
+                    )
+                });
+                self.work_commits.push((repo, only_claims));
                 self.books.of_work(repo, &commit.recorded(), history.now())
             }
             // A reservation.
@@ -109,6 +119,22 @@ impl Auditor {
     /// How many messages were stored.
     pub(super) fn messages(&self) -> u64 {
         self.moment
+    }
+
+    /// Forgets the last commits of work that only claim or begin; says how many, so that the journal can lose them.
+    pub(super) fn forget_last_claims(&mut self) -> usize {
+        let mut lost = 0;
+        while let Some((repo, true)) = self.work_commits.last().copied() {
+            self.work_commits.pop();
+            if let Some(history) = self.works.get_mut(&repo) {
+                if let Some(commit) = history.forget_last() {
+                    self.commits.remove(&commit);
+                }
+                self.books.forget_claims(repo, history.now().epoch);
+            }
+            lost += 1;
+        }
+        lost
     }
 
     /// A span of time that begins now.
