@@ -45,6 +45,8 @@ pub(super) struct SimHost {
 struct Lane {
     held: Option<Held>,
     mark: Option<Mark>,
+    /// Who marked it in which epoch.
+    marked: BTreeMap<u64, u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -111,10 +113,20 @@ impl SimHost {
         }
     }
 
-    fn mark(&self, subject: &str, mark: &Mark) {
+    fn mark(&self, subject: &str, mark: &Mark, life: u64) {
         if let Some(lane) = lock(&self.lanes).get_mut(subject) {
             lane.mark = Some(mark.clone());
+            lane.marked.insert(mark.epoch, life);
         }
+    }
+
+    /// Whose mark of `epoch` it was who has not the lock any more.
+    pub(super) fn gave_back(&self, subject: &str, epoch: u64) -> Option<u64> {
+        let lanes = lock(&self.lanes);
+        let lane = lanes.get(subject)?;
+        let marked = lane.marked.get(&epoch).copied();
+        let held = lane.held.map(|held| held.life);
+        marked.filter(|life| held != Some(*life))
     }
 
     fn is_locked_by(&self, repo: RepoId, life: u64) -> bool {
@@ -226,7 +238,10 @@ impl Lock for SimLock {
 
     async fn mark(&mut self, mark: &Mark) -> Result<(), LockFault> {
         self.life.gate("mark").await;
-        self.life.stage.host.mark(&self.subject, mark);
+        self.life
+            .stage
+            .host
+            .mark(&self.subject, mark, self.life.number);
         self.life.gate("marked").await;
         Ok(())
     }

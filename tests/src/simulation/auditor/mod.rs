@@ -17,13 +17,22 @@ use nogfso_domain::work::{WorkEvent, WorkLane};
 use nogfso_ids::{RegistryName, RepoId};
 use nogfso_journal::Commit;
 use nogfso_journal::log::Stored;
-use nogfso_kernel::CommitId;
+use nogfso_kernel::{CommitId, Position};
 use serde_json::Value;
 
 use super::verdict::{Invariant, Violation};
 use books::Books;
 
 pub(super) use history::{History, Span};
+
+/// What a message was.
+#[derive(Default)]
+pub(super) struct Told {
+    /// In words, if they were asked for.
+    pub(super) words: String,
+    /// The epoch in which a holder wrote it.
+    pub(super) epoch: Option<u64>,
+}
 
 /// What is known from the journal alone.
 #[derive(Default)]
@@ -41,19 +50,19 @@ pub(super) struct Auditor {
 }
 
 impl Auditor {
-    /// Takes in a message that was just stored. Returns what it says, if that is to be told.
+    /// Takes in a message that was just stored.
     ///
     /// # Errors
     ///
     /// Returns the invariant that it breaks.
-    pub(super) fn take_in(&mut self, stored: &Stored, told: bool) -> Result<String, Violation> {
+    pub(super) fn take_in(&mut self, stored: &Stored, told: bool) -> Result<Told, Violation> {
         self.moment += 1;
         if stored.subject.starts_with("fso.parked.") {
             let entry = String::from_utf8_lossy(&stored.payload).into_owned();
             return Err(Violation::of(Invariant::NothingParked, entry));
         }
         if !stored.subject.starts_with("fso.ev.") {
-            return Ok(String::new());
+            return Ok(Told::default());
         }
         let any = Commit::<Value>::decode_any(&stored.payload, stored.position)
             .map_err(|error| Violation::of(Invariant::Chain, error.to_string()))?;
@@ -65,21 +74,17 @@ impl Auditor {
             return Err(Violation::of(Invariant::OneCommitOnce, seen));
         }
         self.fold(stored)?;
-        if !told {
-            return Ok(String::new());
-        }
-        let events: Vec<String> = any
-            .envelope
-            .events
-            .iter()
-            .map(|event| event.fact.to_string())
-            .collect();
-        Ok(format!(
-            "  {} {}: {}",
-            stored.subject,
-            stored.position,
-            events.join(" ")
-        ))
+        let events = any.envelope.events.iter().filter(|_| told);
+        let events: Vec<String> = events.map(|event| event.fact.to_string()).collect();
+        let (subject, position) = (&stored.subject, stored.position);
+        Ok(Told {
+            words: if told {
+                format!("  {subject} {position}: {}", events.join(" "))
+            } else {
+                String::new()
+            },
+            epoch: any.envelope.epoch,
+        })
     }
 
     fn fold(&mut self, stored: &Stored) -> Result<(), Violation> {
@@ -152,6 +157,18 @@ impl Auditor {
 
     pub(super) fn work(&self, repo: RepoId) -> Option<&History<WorkLane>> {
         self.works.get(&repo)
+    }
+
+    /// Whether the message on `subject` at `position` is the lease of a claim that has something left to do.
+    pub(super) fn is_needed_lease(&self, subject: &str, position: Position, now_ms: u64) -> bool {
+        let Some(Named::Work(_, _, _, repo)) = subjects::parse(subject) else {
+            return false;
+        };
+        self.works.get(&repo).is_some_and(|history| {
+            let work = history.now();
+            let is_lease = work.claim.as_ref().map(|claim| claim.lease) == Some(position);
+            is_lease && work.due(now_ms).next().is_some()
+        })
     }
 
     /// Whether somebody asked for the request, ever.
