@@ -10,7 +10,6 @@ use nogfso_domain::work::{Phase, Work, WorkCommand};
 use nogfso_faults::{Rule, met};
 use nogfso_ids::RequestId;
 use nogfso_journal::reaction::{ReactError, Wake, alarm_record};
-use nogfso_kernel::Position;
 
 use crate::stores::{Stores, because, failed};
 
@@ -33,7 +32,7 @@ impl Deferred {
     ) -> Result<(), ReactError> {
         let now_ms = stores.work.environment().now_ms();
         let (due, later) = deferred(work, now_ms);
-        let is_alarm = wake.position == Position::START;
+        let is_alarm = wake.is_alarm;
         if is_alarm && due.is_empty() {
             met(Rule::OddAlarm);
         }

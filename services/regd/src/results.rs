@@ -99,7 +99,7 @@ fn told_by_delivery(command: RepoCommand, wake: &Wake) -> RepoCommand {
                 request: RequestId::derived_from(&wake.position.to_string()),
                 ..error
             },
-            result_number: 0,
+            result_number: wake.position.0,
         },
         other @ (RepoCommand::Init { .. }
         | RepoCommand::ConfirmShadow { .. }

@@ -9,7 +9,7 @@ use nogfso_domain::work::{WorkLane, WorkRefusal};
 use nogfso_journal::reaction::{Parked, ReactError, Wake};
 use nogfso_journal::store::By;
 use nogfso_journal::{Cause, Environment, ExecuteError, Log, Store};
-use nogfso_kernel::{Aggregate, Position};
+use nogfso_kernel::Aggregate;
 
 /// Who acts.
 pub(crate) const ACTOR: &str = "svc:regd";
@@ -46,7 +46,7 @@ pub(crate) fn because(wake: &Wake) -> By {
         position: wake.position,
     };
     By {
-        cause: (wake.position > Position::START).then_some(cause),
+        cause: (!wake.is_alarm).then_some(cause),
         ..By::actor(ACTOR)
     }
 }

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nogfso_contract::subjects;
+use nogfso_contract::subjects::{self, WORK_STREAM};
 use nogfso_ids::{Host, Lane};
 use nogfso_journal::memory::ChecksFirst;
 use tokio::time::sleep;
 
+use super::fault::Fault;
 use super::process::{HOST, Process};
-use super::stage::Stage;
+use super::stage::{Stage, lock};
 
 /// For how long the server may be away; longer than an append is patient.
 const DOWN_MS: (u32, u32) = (50, 17_000);
 const FORGOTTEN_ACKS_MAX: u32 = 8;
-const ALARM_MS_MAX: u32 = 20_000;
+const ALARM_MS_MAX: u32 = 100_000;
 
 /// Plays faults for as long as it is rough.
 pub(super) async fn direct(stage: &Arc<Stage>, processes: &[Arc<Process>]) {
@@ -69,8 +70,8 @@ async fn direct_once(stage: &Arc<Stage>, processes: &[Arc<Process>]) {
                 stage.tell(|| "something is delivered twice".to_owned());
             }
         }
-        4 => {
-            let longest = chance.one_of(&[1, 2_000, ALARM_MS_MAX]);
+        4 | 8 => {
+            let longest = chance.one_of(&[1, 2_000, ALARM_MS_MAX, ALARM_MS_MAX]);
             let delay = Duration::from_millis(u64::from(chance.below(longest)));
             stage.log.move_alarm(chance.below(1_000) as usize, delay);
         }
@@ -89,6 +90,7 @@ async fn direct_once(stage: &Arc<Stage>, processes: &[Arc<Process>]) {
                 stage.tell(|| "the server loses a delivery".to_owned());
             }
         }
+        9 => restore(stage, processes),
         _ => {
             if let Some(life) = process.life() {
                 match chance.below(3) {
@@ -99,4 +101,18 @@ async fn direct_once(stage: &Arc<Stage>, processes: &[Arc<Process>]) {
             }
         }
     }
+}
+
+/// Sets the server up from a copy that lacks the last claims, after everybody was stopped, as one does it.
+fn restore(stage: &Stage, processes: &[Arc<Process>]) {
+    let lost = lock(&stage.auditor).forget_last_claims();
+    if lost == 0 {
+        return;
+    }
+    stage.count(Fault::Restored);
+    stage.tell(|| format!("the server is restored without the last {lost} commits of work"));
+    for life in processes.iter().filter_map(|process| process.life()) {
+        life.end();
+    }
+    stage.log.truncate(WORK_STREAM, lost);
 }

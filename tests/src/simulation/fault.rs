@@ -26,10 +26,12 @@ pub(super) enum Fault {
     LostReply,
     PanicAtWork,
     FailedWork,
+    PauseAtLock,
+    Restored,
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::CrashGateway,
         Self::CrashRegd,
         Self::CrashStad,
@@ -47,6 +49,8 @@ impl Fault {
         Self::LostReply,
         Self::PanicAtWork,
         Self::FailedWork,
+        Self::PauseAtLock,
+        Self::Restored,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -68,9 +72,14 @@ impl Fault {
             Self::LostReply => "lost reply",
             Self::PanicAtWork => "panic at work",
             Self::FailedWork => "failed work",
+            Self::PauseAtLock => "paused at a lock",
+            Self::Restored => "server restored",
         }
     }
 }
+
+/// How many runs of a thousand are about silence.
+const SILENCE: u32 = 250;
 
 /// What the server plays, by the names under which the journal counts it.
 pub(super) const SERVER_FAULTS: [&str; 16] = [
@@ -113,10 +122,11 @@ pub(super) struct Temper {
     pub(super) panic_at_work: u32,
     pub(super) failed_work: u32,
     pub(super) long_work: u32,
+    pub(super) pause_at_lock: u32,
     /// Whether regd sweeps. Where it does not, nothing that a delivery was to bring may be lost.
     pub(super) sweeps: bool,
     /// What the director does, each by its weight.
-    pub(super) directions: [u32; 10],
+    pub(super) directions: [u32; 12],
     /// The longest time between two of its actions.
     pub(super) calm_ms_max: u32,
     pub(super) odds: Odds,
@@ -129,7 +139,7 @@ impl Temper {
             2 | 3 => chance.below(max / 3 + 1),
             _ => chance.below(max + 1),
         };
-        Self {
+        let drawn = Self {
             crash: up_to(250),
             pause: up_to(250),
             cut_off: up_to(100),
@@ -143,6 +153,7 @@ impl Temper {
             panic_at_work: up_to(40),
             failed_work: up_to(400),
             long_work: up_to(300),
+            pause_at_lock: up_to(100),
             sweeps: chance.per_mille(500),
             directions: std::array::from_fn(|_| up_to(10) + 1),
             calm_ms_max: 500 + chance.below(6_000),
@@ -157,6 +168,24 @@ impl Temper {
                 stale: up_to(300),
                 read_unavailable: up_to(60),
             },
+        };
+        if chance.per_mille(SILENCE) {
+            drawn.silent(chance)
+        } else {
+            drawn
+        }
+    }
+
+    /// The rough time of holders: they are cut off in the middle of long work, stand still at the lock, and die of it.
+    fn silent(self, chance: &Chance) -> Self {
+        Self {
+            cut_off: 400 + chance.below(1_200),
+            pause: chance.below(200),
+            crash_at_disk: chance.below(200),
+            long_work: 300 + chance.below(500),
+            pause_at_lock: 300 + chance.below(500),
+            sweeps: false,
+            ..self
         }
     }
 }

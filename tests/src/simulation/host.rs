@@ -45,6 +45,8 @@ pub(super) struct SimHost {
 struct Lane {
     held: Option<Held>,
     mark: Option<Mark>,
+    /// Who marked it in which epoch.
+    marked: BTreeMap<u64, u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,7 +59,8 @@ struct Held {
 #[derive(Default)]
 struct Shadow {
     visitor: Option<Visitor>,
-    newest_epoch: u64,
+    /// The newest epoch, and whose it was.
+    newest: (u64, u64),
     commits: u64,
 }
 
@@ -110,10 +113,20 @@ impl SimHost {
         }
     }
 
-    fn mark(&self, subject: &str, mark: &Mark) {
+    fn mark(&self, subject: &str, mark: &Mark, life: u64) {
         if let Some(lane) = lock(&self.lanes).get_mut(subject) {
             lane.mark = Some(mark.clone());
+            lane.marked.insert(mark.epoch, life);
         }
+    }
+
+    /// Whose mark of `epoch` it was who has not the lock any more.
+    pub(super) fn gave_back(&self, subject: &str, epoch: u64) -> Option<u64> {
+        let lanes = lock(&self.lanes);
+        let lane = lanes.get(subject)?;
+        let marked = lane.marked.get(&epoch).copied();
+        let held = lane.held.map(|held| held.life);
+        marked.filter(|life| held != Some(*life))
     }
 
     fn is_locked_by(&self, repo: RepoId, life: u64) -> bool {
@@ -137,8 +150,9 @@ impl SimHost {
             let seen = format!("{name} meets {} at repo {repo}", other.name);
             return Err(Violation::of(Invariant::NobodyMeets, seen));
         }
-        if epoch < shadow.newest_epoch {
-            let newest = shadow.newest_epoch;
+        let (newest, of) = shadow.newest;
+        // One epoch of two processes was made in a history that is gone.
+        if epoch < newest || (epoch == newest && of != life.number) {
             let seen = format!("{name} touches repo {repo} in epoch {epoch} after {newest}");
             return Err(Violation::of(Invariant::NoOlderEpoch, seen));
         }
@@ -146,7 +160,7 @@ impl SimHost {
             let seen = format!("{name} touches repo {repo} in epoch {epoch} without its lock");
             return Err(Violation::of(Invariant::UnderLock, seen));
         }
-        shadow.newest_epoch = epoch;
+        shadow.newest = (epoch, life.number);
         shadow.visitor = Some(Visitor {
             life: life.number,
             visit,
@@ -188,8 +202,11 @@ struct SimLock {
 #[async_trait]
 impl Locks for SimLocks {
     async fn try_lock(&self, subject: &str) -> Result<Locked, LockFault> {
-        self.0.gate("lock").await;
         let stage = &self.0.stage;
+        if stage.strikes(Fault::PauseAtLock, stage.temper.pause_at_lock) {
+            self.0.pause();
+        }
+        self.0.gate("lock").await;
         let name = &self.0.name;
         match stage.host.try_lock(subject, self.0.number) {
             Ok((token, found)) => {
@@ -221,7 +238,10 @@ impl Lock for SimLock {
 
     async fn mark(&mut self, mark: &Mark) -> Result<(), LockFault> {
         self.life.gate("mark").await;
-        self.life.stage.host.mark(&self.subject, mark);
+        self.life
+            .stage
+            .host
+            .mark(&self.subject, mark, self.life.number);
         self.life.gate("marked").await;
         Ok(())
     }

@@ -13,7 +13,9 @@ use nogfso_journal::log::{
 use nogfso_kernel::{Position, StreamSpec};
 
 use super::fault::Fault;
-use super::life::Life;
+use super::life::{Life, Role};
+use super::stage::lock;
+use super::verdict::{Invariant, Violation};
 
 /// The journal of a process.
 pub(super) struct SimLog(pub(super) Arc<Life>);
@@ -220,6 +222,24 @@ impl SimAcker {
     }
 }
 
+impl SimAcker {
+    fn check_lease(&self) {
+        let Self {
+            life,
+            subject,
+            position,
+            ..
+        } = self;
+        let stage = &life.stage;
+        let now_ms = stage.log.clock().now_ms();
+        let is_needed = lock(&stage.auditor).is_needed_lease(subject, *position, now_ms);
+        if is_needed {
+            let seen = format!("{} acknowledges {subject} {position}", life.name);
+            stage.violate(Violation::of(Invariant::NoLeaseLost, seen));
+        }
+    }
+}
+
 #[async_trait]
 impl Acker for SimAcker {
     async fn ack(&self) -> Result<(), ReadFault> {
@@ -230,6 +250,9 @@ impl Acker for SimAcker {
             return Err(silent());
         }
         self.tell("acknowledges");
+        if self.life.role == Role::Stad {
+            self.check_lease();
+        }
         let acked = self.inner.ack().await;
         self.life.gate("acked").await;
         if stage.strikes(Fault::UnansweredAck, stage.temper.unanswered_ack) {

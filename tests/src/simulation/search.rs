@@ -91,10 +91,10 @@ fn fresh_base() -> u64 {
     wished(BASE).unwrap_or_else(|| RandomState::new().build_hasher().finish() >> 16)
 }
 
-/// Runs a seed that broke something once more, and tells how it went.
-fn told(seed: u64, mutant: Option<Mutant>) -> String {
-    let ran = run(seed, mutant, true);
-    let from = ran.trace.len().saturating_sub(TRACE_LINES);
+/// Runs a seed once more, and tells how it went: the last `lines` steps.
+fn told(seed: u64, lines: usize) -> String {
+    let ran = run(seed, None, true);
+    let from = ran.trace.len().saturating_sub(lines);
     let violation = ran
         .violation
         .map_or_else(|| "nothing is broken".to_owned(), |it| it.to_string());
@@ -137,7 +137,7 @@ fn print(summary: &Summary, began: Instant) {
 #[test]
 fn any_crash_and_any_number_of_workers() {
     if let Some(seed) = wished::<u64>(SEED) {
-        println!("{}", told(seed, None));
+        println!("{}", told(seed, usize::MAX));
         let ran = run(seed, None, false);
         assert_eq!(ran.violation, None);
         return;
@@ -149,7 +149,7 @@ fn any_crash_and_any_number_of_workers() {
     let summary = search(base, count, None);
     print(&summary, began);
     if let Some((seed, _)) = &summary.failed {
-        panic!("{}", told(*seed, None));
+        panic!("{}", told(*seed, TRACE_LINES));
     }
     let faults = Fault::ALL.map(Fault::name).into_iter().chain(SERVER_FAULTS);
     let absent: Vec<_> = faults

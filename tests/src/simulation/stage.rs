@@ -18,10 +18,10 @@ use super::auditor::Auditor;
 use super::chance::{Chance, SeededIds, WrongClock};
 use super::fault::{Fault, Faults, Temper};
 use super::host::SimHost;
-use super::verdict::Violation;
+use super::verdict::{Invariant, Violation};
 
 /// How many of the last steps are told about a run that failed.
-const TRACE_LINES_MAX: usize = 400;
+const TRACE_LINES_MAX: usize = 10_000;
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -95,7 +95,18 @@ impl Stage {
         drop(digest);
         let told = lock(&self.auditor).take_in(stored, self.trace.is_some());
         match told {
-            Ok(words) => self.tell(|| words),
+            Ok(told) => {
+                self.tell(|| told.words);
+                // What is stored late, or was under way when its writer died, was written when that one had the lock.
+                if let Some(epoch) = told.epoch
+                    && self.temper.odds.late == 0
+                    && let Some(life) = self.host.gave_back(&stored.subject, epoch)
+                    && lock(&self.workers).contains_key(&life)
+                {
+                    let seen = format!("epoch {epoch} of {}", stored.subject);
+                    self.violate(Violation::of(Invariant::WrittenUnderLock, seen));
+                }
+            }
             Err(violation) => self.violate(violation),
         }
     }

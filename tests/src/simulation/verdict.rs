@@ -15,6 +15,9 @@ pub(super) enum Invariant {
     NobodyMeets,
     NoOlderEpoch,
     UnderLock,
+    /// At each commit of a holder, and at each acknowledgement of a worker.
+    WrittenUnderLock,
+    NoLeaseLost,
     /// At each answer to a client.
     AcknowledgedIsStored,
     RefusalWasTrue,
@@ -42,6 +45,8 @@ impl std::fmt::Display for Invariant {
             Self::NobodyMeets => "nobody meets at the disk",
             Self::NoOlderEpoch => "no older epoch touches the disk after a newer one",
             Self::UnderLock => "the disk is touched under the lock only",
+            Self::WrittenUnderLock => "nothing is written in an epoch whose lock was given back",
+            Self::NoLeaseLost => "no lease is acknowledged that is needed",
             Self::AcknowledgedIsStored => "what was acknowledged is stored",
             Self::RefusalWasTrue => "what was refused was so at some moment since it was asked",
             Self::NobodyPanics => "nobody panics",

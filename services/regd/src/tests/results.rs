@@ -29,6 +29,7 @@ async fn carry_late(world: &World, position: Position) {
     let wake = Wake {
         subject: work_subject(1),
         position,
+        is_alarm: false,
     };
     let reaction = Results::new(world.carry());
     assert_eq!(reaction.react(&wake).await, Ok(position));

@@ -68,6 +68,7 @@ pub(super) fn look_at(subject: &str) -> Wake {
     Wake {
         subject: subject.to_owned(),
         position: Position::START,
+        is_alarm: true,
     }
 }
 

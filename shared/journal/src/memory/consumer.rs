@@ -100,6 +100,13 @@ impl ConsumerState {
         }
     }
 
+    /// Forgets everything beyond `last`, which the stream has lost.
+    pub(super) fn truncate(&mut self, last: u64) {
+        self.cursor = self.cursor.min(last);
+        self.held.retain(|&position, _| position <= last);
+        self.acked.retain(|&position| position <= last);
+    }
+
     pub(super) fn lose_nth(&mut self, nth: usize) -> bool {
         let nth = nth.checked_rem(self.held.len());
         let position = nth.and_then(|nth| self.held.keys().nth(nth).copied());

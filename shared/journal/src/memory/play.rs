@@ -74,10 +74,18 @@ impl MemoryLog {
         self.look();
     }
 
-    /// Loses the last `count` messages of a stream, though they were acknowledged; their positions are given again.
+    /// Loses the last `count` messages of a stream, though they were acknowledged; their positions are given again. Its
+    /// consumers have seen nothing of them.
     pub fn truncate(&self, stream: &str, count: usize) {
-        if let Some(stream) = self.lock().streams.get_mut(stream) {
-            stream.truncate(count);
+        let mut state = self.lock();
+        let Some(truncated) = state.streams.get_mut(stream) else {
+            return;
+        };
+        truncated.truncate(count);
+        let last = truncated.last();
+        let consumers = state.consumers.iter_mut();
+        for (_, consumer) in consumers.filter(|((of, _), _)| *of == stream) {
+            consumer.truncate(last);
         }
     }
 

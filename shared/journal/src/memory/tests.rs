@@ -342,3 +342,21 @@ async fn a_witness_sees_what_is_stored_once_and_in_order() {
     log.publish(&record("b", 2)).await.unwrap();
     assert_eq!(*seen.lock().unwrap(), ["a", "b"]);
 }
+
+#[tokio::test]
+async fn positions_that_are_given_again_are_delivered_again() {
+    let log = log().await;
+    let consumer = consumer(&log).await;
+    consumer.pull(3, Duration::ZERO).await.unwrap();
+    log.truncate(PURGED.name, 2);
+    let subject = "contract.purged.a".to_owned();
+    let again = Record {
+        subject,
+        guard: None,
+        ..record("again", 0)
+    };
+    log.publish(&again).await.unwrap();
+    let delivered = consumer.pull(3, Duration::ZERO).await.unwrap();
+    let seen = delivered.iter().map(|one| one.stored.position.0);
+    assert_eq!(seen.collect::<Vec<_>>(), [2]);
+}

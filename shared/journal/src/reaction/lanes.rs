@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use nogfso_kernel::Position;
-
 use super::Wake;
 use crate::log::Delivery;
 
@@ -17,7 +15,7 @@ pub(super) struct Woken {
 
 impl Woken {
     fn is_alarm(&self) -> bool {
-        self.wake.position == Position::START
+        self.wake.is_alarm
     }
 }
 

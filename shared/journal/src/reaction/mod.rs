@@ -27,8 +27,10 @@ pub const JOURNAL_PREFIX: &str = "fso.ev.";
 pub struct Wake {
     /// The aggregate.
     pub subject: String,
-    /// What its state must at least contain; zero after an alarm.
+    /// What its state must at least contain: the commit that was delivered, or after an alarm whatever the leader has.
     pub position: Position,
+    /// Whether an alarm rang, or somebody woke the reaction by hand; maybe beside a commit.
+    pub is_alarm: bool,
 }
 
 /// Why a reaction did not finish.

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::lanes::{Admitted, Batch, Lanes, Woken};
 use super::{JOURNAL_PREFIX, Parked, ReactError, Reaction, Wake};
 use crate::Environment;
+use crate::LoadError;
 use crate::log::{Consumer, ConsumerSpec, Delivery, Log, ReadFault, Record, Schedule};
 
 /// The stream of alarms.
@@ -239,12 +240,14 @@ impl Runner {
                 // What it was set for is done; the look that it asks for is harmless all the same.
                 met(Rule::OddAlarm);
             }
+            let is_alarm = alarm.is_some();
             // Either stands for both, as long as the wake has not been seen.
             let (carrier, covered) = match (unseen, alarm) {
                 (Some(commit), alarm) => (Some(commit), alarm),
                 (None, alarm) => (alarm, None),
             };
-            if let Some(carrier) = carrier {
+            if let Some(mut carrier) = carrier {
+                carrier.wake.is_alarm = is_alarm;
                 self.look(carrier).await;
             }
             if let Some(covered) = covered {
@@ -317,6 +320,7 @@ impl Runner {
         {
             return Ok(());
         }
+        let wake = &self.at_leader(wake).await?;
         match self.reaction.react(wake).await {
             Ok(position) => {
                 let position = position.max(wake.position);
@@ -335,6 +339,18 @@ impl Runner {
                 Err(passing)
             }
         }
+    }
+
+    /// What an alarm asks to look at is at least all that the leader has: the alarm does not tell for which commit it stands.
+    async fn at_leader(&self, wake: &Wake) -> Result<Wake, ReactError> {
+        let mut wake = wake.clone();
+        if wake.is_alarm {
+            let last = self.log.leader_last(&wake.subject).await;
+            let last = last.map_err(LoadError::from)?;
+            let newest = last.map_or(Position::START, |last| last.position);
+            wake.position = newest.max(wake.position);
+        }
+        Ok(wake)
     }
 
     /// Lets a delivery come again after `delay`, or by an alarm: if there is no delay, or if too many wait already.
@@ -385,10 +401,12 @@ impl Runner {
             Some(aggregate) => Wake {
                 subject: format!("{JOURNAL_PREFIX}{aggregate}"),
                 position: Position::START,
+                is_alarm: true,
             },
             None => Wake {
                 subject: delivery.stored.subject.clone(),
                 position: delivery.stored.position,
+                is_alarm: false,
             },
         }
     }

@@ -70,6 +70,10 @@ impl Books {
         Ok(())
     }
 
+    pub(super) fn forget_claims(&mut self, repo: RepoId, epoch: u64) {
+        self.epochs.insert(repo, epoch);
+    }
+
     fn failed(
         &mut self,
         repo: RepoId,

@@ -16,14 +16,15 @@ pub(in super::super) struct Span {
 pub(in super::super) struct History<A: Aggregate> {
     /// Each state with the moment from which on it was.
     states: Vec<(u64, Folded<A>)>,
-    last: Option<(Position, CommitId, Hash)>,
+    /// The commits that led to them.
+    chain: Vec<(Position, CommitId, Hash)>,
 }
 
 impl<A: Aggregate> Default for History<A> {
     fn default() -> Self {
         Self {
             states: vec![(0, Folded::default())],
-            last: None,
+            chain: vec![],
         }
     }
 }
@@ -43,11 +44,12 @@ impl<A: Aggregate> History<A> {
             .map_err(|error| broken(error.to_string()))?;
         let previous = commit.envelope.previous;
         let previous = previous.map(|previous| (previous.position, previous.commit, previous.hash));
-        if previous != self.last {
-            return Err(broken(format!("{previous:?} is not {:?}", self.last)));
+        if previous != self.chain.last().copied() {
+            let last = self.chain.last();
+            return Err(broken(format!("{previous:?} is not {last:?}")));
         }
         let own = commit.as_previous();
-        self.last = Some((own.position, own.commit, own.hash));
+        self.chain.push((own.position, own.commit, own.hash));
         let folded = fold_events(self.folded().clone(), &commit.recorded(), stored.position)
             .map_err(|error| broken(error.to_string()))?;
         self.states.push((moment, folded));
@@ -57,6 +59,13 @@ impl<A: Aggregate> History<A> {
     fn folded(&self) -> &Folded<A> {
         let (_, newest) = self.states.last().expect("it begins with one");
         newest
+    }
+
+    /// Forgets the last commit, which the journal lost. A late copy of it may be stored anew.
+    pub(super) fn forget_last(&mut self) -> Option<CommitId> {
+        let (_, commit, _) = self.chain.pop()?;
+        self.states.pop();
+        Some(commit)
     }
 
     /// The state as it is.

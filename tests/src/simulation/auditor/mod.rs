@@ -13,17 +13,26 @@ use nogfso_contract::subjects::{self, Named};
 use nogfso_domain::main_list::MainList;
 use nogfso_domain::registry::Registry;
 use nogfso_domain::repo::Repo;
-use nogfso_domain::work::WorkLane;
+use nogfso_domain::work::{WorkEvent, WorkLane};
 use nogfso_ids::{RegistryName, RepoId};
 use nogfso_journal::Commit;
 use nogfso_journal::log::Stored;
-use nogfso_kernel::CommitId;
+use nogfso_kernel::{CommitId, Position};
 use serde_json::Value;
 
 use super::verdict::{Invariant, Violation};
 use books::Books;
 
 pub(super) use history::{History, Span};
+
+/// What a message was.
+#[derive(Default)]
+pub(super) struct Told {
+    /// In words, if they were asked for.
+    pub(super) words: String,
+    /// The epoch in which a holder wrote it.
+    pub(super) epoch: Option<u64>,
+}
 
 /// What is known from the journal alone.
 #[derive(Default)]
@@ -36,22 +45,24 @@ pub(super) struct Auditor {
     works: BTreeMap<RepoId, History<WorkLane>>,
     commits: BTreeSet<CommitId>,
     books: Books,
+    /// Whose the commits of work are, and whether each only claims or begins.
+    work_commits: Vec<(RepoId, bool)>,
 }
 
 impl Auditor {
-    /// Takes in a message that was just stored. Returns what it says, if that is to be told.
+    /// Takes in a message that was just stored.
     ///
     /// # Errors
     ///
     /// Returns the invariant that it breaks.
-    pub(super) fn take_in(&mut self, stored: &Stored, told: bool) -> Result<String, Violation> {
+    pub(super) fn take_in(&mut self, stored: &Stored, told: bool) -> Result<Told, Violation> {
         self.moment += 1;
         if stored.subject.starts_with("fso.parked.") {
             let entry = String::from_utf8_lossy(&stored.payload).into_owned();
             return Err(Violation::of(Invariant::NothingParked, entry));
         }
         if !stored.subject.starts_with("fso.ev.") {
-            return Ok(String::new());
+            return Ok(Told::default());
         }
         let any = Commit::<Value>::decode_any(&stored.payload, stored.position)
             .map_err(|error| Violation::of(Invariant::Chain, error.to_string()))?;
@@ -63,21 +74,17 @@ impl Auditor {
             return Err(Violation::of(Invariant::OneCommitOnce, seen));
         }
         self.fold(stored)?;
-        if !told {
-            return Ok(String::new());
-        }
-        let events: Vec<String> = any
-            .envelope
-            .events
-            .iter()
-            .map(|event| event.fact.to_string())
-            .collect();
-        Ok(format!(
-            "  {} {}: {}",
-            stored.subject,
-            stored.position,
-            events.join(" ")
-        ))
+        let events = any.envelope.events.iter().filter(|_| told);
+        let events: Vec<String> = events.map(|event| event.fact.to_string()).collect();
+        let (subject, position) = (&stored.subject, stored.position);
+        Ok(Told {
+            words: if told {
+                format!("  {subject} {position}: {}", events.join(" "))
+            } else {
+                String::new()
+            },
+            epoch: any.envelope.epoch,
+        })
     }
 
     fn fold(&mut self, stored: &Stored) -> Result<(), Violation> {
@@ -99,6 +106,14 @@ impl Auditor {
             Some(Named::Work(_, _, _, repo)) => {
                 let history = self.works.entry(repo).or_default();
                 let commit = history.take_in(stored, moment)?;
+                let mut events = commit.envelope.events.iter();
+                let only_claims = events.all(|event| {
+                    matches!(
+                        event.fact,
+                        WorkEvent::Claimed { .. } | WorkEvent::Started { .. }
+                    )
+                });
+                self.work_commits.push((repo, only_claims));
                 self.books.of_work(repo, &commit.recorded(), history.now())
             }
             // A reservation.
@@ -109,6 +124,22 @@ impl Auditor {
     /// How many messages were stored.
     pub(super) fn messages(&self) -> u64 {
         self.moment
+    }
+
+    /// Forgets the last commits of work that only claim or begin; says how many, so that the journal can lose them.
+    pub(super) fn forget_last_claims(&mut self) -> usize {
+        let mut lost = 0;
+        while let Some((repo, true)) = self.work_commits.last().copied() {
+            self.work_commits.pop();
+            if let Some(history) = self.works.get_mut(&repo) {
+                if let Some(commit) = history.forget_last() {
+                    self.commits.remove(&commit);
+                }
+                self.books.forget_claims(repo, history.now().epoch);
+            }
+            lost += 1;
+        }
+        lost
     }
 
     /// A span of time that begins now.
@@ -126,6 +157,18 @@ impl Auditor {
 
     pub(super) fn work(&self, repo: RepoId) -> Option<&History<WorkLane>> {
         self.works.get(&repo)
+    }
+
+    /// Whether the message on `subject` at `position` is the lease of a claim that has something left to do.
+    pub(super) fn is_needed_lease(&self, subject: &str, position: Position, now_ms: u64) -> bool {
+        let Some(Named::Work(_, _, _, repo)) = subjects::parse(subject) else {
+            return false;
+        };
+        self.works.get(&repo).is_some_and(|history| {
+            let work = history.now();
+            let is_lease = work.claim.as_ref().map(|claim| claim.lease) == Some(position);
+            is_lease && work.due(now_ms).next().is_some()
+        })
     }
 
     /// Whether somebody asked for the request, ever.
