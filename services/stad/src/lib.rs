@@ -32,6 +32,7 @@ use adoption::Adoption;
 use lane::Lane;
 use locks::FileLocks;
 use operation::Means;
+use presence::Saying;
 use serve::Desk;
 
 const ACTOR: &str = "svc:stad";
@@ -76,10 +77,12 @@ pub async fn start(
     let shadow_root = PathBuf::from(settings.shadow_root.as_str());
     let own = presence(&settings, &instance, environment.now_ms());
     let questions = presence::join(bus.as_ref(), &own).await?;
-    let locks = FileLocks::open(&shadow_root).map_err(|source| StartError::Locks {
+    let ack_wait = Duration::from_millis(settings.ack_wait_ms);
+    let locks = FileLocks::open(&shadow_root, instance.clone(), ack_wait);
+    let locks = Arc::new(locks.map_err(|source| StartError::Locks {
         shadow_root: shadow_root.clone(),
         source,
-    })?;
+    })?);
     let lane = Lane {
         host: settings.host.clone(),
         instance: instance.clone(),
@@ -99,7 +102,7 @@ pub async fn start(
     let claims = Claims::new(
         Arc::new(lane),
         Arc::new(Store::new(log, environment)),
-        Arc::new(locks),
+        Arc::clone(&locks) as Arc<dyn nogfso_claims::Locks>,
         claim_settings(&settings, &instance),
     );
     let desk = Arc::new(Desk {
@@ -115,7 +118,13 @@ pub async fn start(
     });
     let requests = desk.open(bus.as_ref()).await?;
     let stop = tasks.stop();
-    let saying = presence::keep_saying(bus, own, Arc::clone(&claims), questions, stop.clone());
+    let saying = Saying {
+        bus,
+        own,
+        claims: Arc::clone(&claims),
+        locks,
+    };
+    let saying = saying.keep_on(questions, stop.clone());
     tasks.spawn("presence", saying);
     tasks.spawn("questions", desk.run(requests, stop.clone()));
     tasks.spawn_vital("lane main", claims.run(stop.clone()));
@@ -140,6 +149,7 @@ fn presence(settings: &Settings, instance: &Instance, now_ms: u64) -> Presence {
         slots: u32::try_from(settings.slots.get()).unwrap_or(u32::MAX),
         busy: 0,
         ready: true,
+        locked_out: vec![],
     }
 }
 

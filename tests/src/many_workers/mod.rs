@@ -10,6 +10,7 @@ mod watch;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use nogfso_faults::{Halts, Point};
 use nogfso_testkit::{Process, Proxy, Signal, wait_until_blocking};
 use serde_json::json;
 
@@ -97,6 +98,36 @@ fn a_stopped_worker_keeps_its_repos_and_no_other_and_goes_on_later() {
         lost.iter().all(|tenure| tenure.instance == name),
         "{lost:?}"
     );
+}
+
+/// Between its lock and its claim it is not in the journal.
+#[test]
+fn who_has_a_lock_without_a_claim_is_shown_as_the_holder() {
+    let mut fleet = Fleet::without_workers(ACK_WAIT_MS, 1);
+    let first = fleet.add_worker(|_| {});
+    fleet.adopt_all();
+    let halts = Halts::new(&fleet.world.halt_folder());
+    halts.arm(Point::StadLocked).expect("the folder is ours");
+    let requests = fleet.ask_all();
+    let process = fleet.workers[first].process.id();
+    wait_until_blocking("the worker to stand", DEADLINE, || is_stopped(process));
+    fleet.add_worker(|_| {});
+    let (repo, request) = requests.iter().next().expect("there is one");
+    let asked = json!({ "repo": repo, "request": request });
+    wait_until_blocking("the holder to be shown", DEADLINE, || {
+        let seen = fleet.witness.ask("fso.get.request", &asked)?;
+        let is_shown = seen["held_by"] == fleet.workers[first].instance;
+        if is_shown {
+            Ok(())
+        } else {
+            Err(seen.to_string())
+        }
+    });
+    assert_eq!(fleet.witness.work_state(*repo).claim, None);
+    halts.let_go(Point::StadLocked).expect("the folder is ours");
+    fleet.workers[first].process.signal(Signal::CONT);
+    fleet.await_all(&requests);
+    fleet.assert_recorded_once();
 }
 
 #[test]
