@@ -6,6 +6,7 @@ mod dependencies;
 mod end_to_end;
 mod kill_matrix;
 mod many_workers;
+mod product;
 mod tidy;
 mod witness;
 mod workspace;
