@@ -10,7 +10,7 @@ use nogfso_journal::{Commit, EnvelopeError, LoadError};
 use nogfso_kernel::{Aggregate, Expected};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::held::{Held, Standing};
@@ -291,15 +291,22 @@ impl<H: Host> Claims<H> {
             at_least: seen.position(),
             ..By::actor(self.settings.actor.clone())
         };
-        let loaded = match self.store.execute(subject, &command, &by).await {
-            Ok(outcome) => outcome.after,
-            Err(
+        // Nobody else comes by the lock meanwhile, so that it is kept no longer than a holder may keep it who hears nothing
+        // (rule 7). A claim that is stored after all is claimed anew like any other that nobody serves.
+        let patience = self.settings.ack_wait * 2 / 3;
+        let loaded = match timeout(patience, self.store.execute(subject, &command, &by)).await {
+            Ok(Ok(outcome)) => outcome.after,
+            Ok(Err(
                 ExecuteError::VersionConflict { .. }
                 | ExecuteError::Refused(_)
                 | ExecuteError::Busy,
-            ) => return Ok(None),
-            Err(error) => {
+            )) => return Ok(None),
+            Ok(Err(error)) => {
                 tracing::warn!(subject, %error, "cannot claim");
+                return Err(Answer::Later(TRANSIENT_DELAY));
+            }
+            Err(_elapsed) => {
+                tracing::warn!(subject, "the server is silent; did not claim");
                 return Err(Answer::Later(TRANSIENT_DELAY));
             }
         };

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::end_to_end::asking::git;
 use crate::end_to_end::world::{Service, Wishes, World};
 use crate::end_to_end::{DEADLINE, GLOBAL_ROOT, REGISTRY};
-use crate::witness::{Witness, is_stopped, lock_holder};
+use crate::witness::{Witness, lock_holder};
 
 /// How many repos there are.
 pub(super) const REPO_COUNT: u32 = 60;
@@ -207,9 +207,9 @@ impl Fleet {
         let halts = self.workers[worker].halts.clone();
         halts.arm(point).expect("the folder is ours");
         let requests = self.ask_all();
-        let process = self.workers[worker].process.id();
+        let process = &self.workers[worker].process;
         wait_until_blocking("the worker to stand still", ROUND_DEADLINE, || {
-            halts.is_reached(point) && is_stopped(process)
+            halts.is_reached(point) && process.is_stopped()
         });
         halts.let_go(point).expect("the folder is ours");
         requests

@@ -176,22 +176,32 @@ fn is_cut_off_and_comes_back(cut_off: fn(&Proxy)) {
 
 #[test]
 fn a_lone_worker_that_is_cut_off_goes_on_where_it_was() {
-    let mut fleet = Fleet::without_workers(CUT_ACK_WAIT_MS, 2);
+    let tenures = cut_off_alone(Point::StadLoaded);
+    let lost = lost(&tenures);
+    assert!(lost.is_empty(), "the claim stays its own: {lost:?}");
+}
+
+/// Its claim may be stored, and it does not know.
+#[test]
+fn a_worker_that_is_cut_off_while_it_claims_unlocks_in_time_too() {
+    cut_off_alone(Point::StadClaims);
+}
+
+fn cut_off_alone(at: Point) -> hands::Tenures {
+    let mut fleet = Fleet::without_workers(CUT_ACK_WAIT_MS, 1);
     let proxy = Proxy::to(fleet.world.listen());
     let far = fleet.add_worker(|command| {
         command.env("NOGFSO_SERVER", proxy.url());
     });
     fleet.adopt_all();
-    let requests = fleet.ask_all_until_stopped(far, Point::StadLoaded);
+    let requests = fleet.ask_all_until_stopped(far, at);
     proxy.cut();
     fleet.workers[far].process.signal(Signal::CONT);
     wait_until_unlocked(&fleet, far);
     proxy.mend();
     fleet.await_all(&requests);
-    let tenures = tenures(&fleet);
-    let lost = lost(&tenures);
     fleet.assert_recorded_once();
-    assert!(lost.is_empty(), "the claim stays its own: {lost:?}");
+    tenures(&fleet)
 }
 
 #[test]
