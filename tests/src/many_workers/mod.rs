@@ -176,31 +176,41 @@ fn is_cut_off_and_comes_back(cut_off: fn(&Proxy)) {
 
 #[test]
 fn a_lone_worker_that_is_cut_off_goes_on_where_it_was() {
-    let tenures = cut_off_alone(Point::StadLoaded);
+    let points = [Point::StadMarked, Point::StadLoaded, Point::StadFinishes];
+    let tenures = cut_off_alone(Proxy::cut, &points);
     let lost = lost(&tenures);
     assert!(lost.is_empty(), "the claim stays its own: {lost:?}");
 }
 
-/// Its claim may be stored, and it does not know.
+/// What it waits for an answer to may be stored, and it does not know.
 #[test]
-fn a_worker_that_is_cut_off_while_it_claims_unlocks_in_time_too() {
-    cut_off_alone(Point::StadClaims);
+fn a_worker_that_is_cut_off_while_it_waits_for_an_answer_unlocks_in_time_too() {
+    let points = [Point::StadClaims, Point::StadStarts, Point::StadStarted];
+    cut_off_alone(Proxy::cut, &points);
 }
 
-fn cut_off_alone(at: Point) -> hands::Tenures {
+#[test]
+fn a_worker_whose_line_falls_silent_while_it_waits_for_an_answer_unlocks_in_time_too() {
+    let points = [Point::StadClaims, Point::StadStarted, Point::StadFinishes];
+    cut_off_alone(Proxy::silence, &points);
+}
+
+fn cut_off_alone(cut_off: fn(&Proxy), at: &[Point]) -> hands::Tenures {
     let mut fleet = Fleet::without_workers(CUT_ACK_WAIT_MS, 1);
     let proxy = Proxy::to(fleet.world.listen());
     let far = fleet.add_worker(|command| {
         command.env("NOGFSO_SERVER", proxy.url());
     });
     fleet.adopt_all();
-    let requests = fleet.ask_all_until_stopped(far, at);
-    proxy.cut();
-    fleet.workers[far].process.signal(Signal::CONT);
-    wait_until_unlocked(&fleet, far);
-    proxy.mend();
-    fleet.await_all(&requests);
-    fleet.assert_recorded_once();
+    for point in at {
+        let requests = fleet.ask_all_until_stopped(far, *point);
+        cut_off(&proxy);
+        fleet.workers[far].process.signal(Signal::CONT);
+        wait_until_unlocked(&fleet, far);
+        proxy.mend();
+        fleet.await_all(&requests);
+        fleet.assert_recorded_once();
+    }
     tenures(&fleet)
 }
 
