@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::traces::{self, Expected};
 use crate::end_to_end::world::{Service, World};
 use crate::end_to_end::{GLOBAL_ROOT, REGISTRY};
-use crate::witness::{Witness, is_stopped};
+use crate::witness::Witness;
 
 /// Within which a point is reached, or the cell fails.
 pub(super) const REACH_LIMIT: Duration = Duration::from_secs(30);
@@ -123,10 +123,10 @@ impl Scene {
                 Owner::Regd => Service::Regd,
                 Owner::Stad => Service::Stad,
             };
-            let process = world.process(service).id();
-            let what = format!("{} to stand at {}", process, cell.point.name());
+            let process = world.process(service);
+            let what = format!("{} to stand at {}", process.id(), cell.point.name());
             wait_until_blocking(&what, self.reach_limit, || {
-                halts.is_reached(cell.point) && is_stopped(process)
+                halts.is_reached(cell.point) && process.is_stopped()
             });
             match cell.victim {
                 Victim::Process => {
