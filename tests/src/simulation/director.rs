@@ -8,7 +8,6 @@ use nogfso_ids::{Host, Lane};
 use nogfso_journal::memory::ChecksFirst;
 use tokio::time::sleep;
 
-use super::fault::Fault;
 use super::process::{HOST, Process};
 use super::stage::{Stage, lock};
 
@@ -109,7 +108,7 @@ fn restore(stage: &Stage, processes: &[Arc<Process>]) {
     if lost == 0 {
         return;
     }
-    stage.count(Fault::Restored);
+    stage.note_restored();
     stage.tell(|| format!("the server is restored without the last {lost} commits of work"));
     for life in processes.iter().filter_map(|process| process.life()) {
         life.end();

@@ -21,6 +21,7 @@ pub(super) enum Fault {
     OddCount,
     LostAck,
     UnansweredAck,
+    LateAck,
     LostNak,
     LostQuestion,
     LostReply,
@@ -31,7 +32,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::CrashGateway,
         Self::CrashRegd,
         Self::CrashStad,
@@ -44,6 +45,7 @@ impl Fault {
         Self::OddCount,
         Self::LostAck,
         Self::UnansweredAck,
+        Self::LateAck,
         Self::LostNak,
         Self::LostQuestion,
         Self::LostReply,
@@ -67,6 +69,7 @@ impl Fault {
             Self::OddCount => "odd delivery count",
             Self::LostAck => "lost ack",
             Self::UnansweredAck => "unanswered ack",
+            Self::LateAck => "late ack",
             Self::LostNak => "lost nak",
             Self::LostQuestion => "lost question",
             Self::LostReply => "lost reply",
@@ -117,6 +120,7 @@ pub(super) struct Temper {
     pub(super) odd_count: u32,
     pub(super) lost_ack: u32,
     pub(super) unanswered_ack: u32,
+    pub(super) late_ack: u32,
     pub(super) lost_word: u32,
     pub(super) crash_at_disk: u32,
     pub(super) panic_at_work: u32,
@@ -148,6 +152,7 @@ impl Temper {
             odd_count: up_to(200),
             lost_ack: up_to(150),
             unanswered_ack: up_to(150),
+            late_ack: up_to(600),
             lost_word: up_to(100),
             crash_at_disk: up_to(400),
             panic_at_work: up_to(40),
@@ -184,6 +189,8 @@ impl Temper {
             crash_at_disk: chance.below(200),
             long_work: 300 + chance.below(500),
             pause_at_lock: 300 + chance.below(500),
+            late_ack: chance.below(600),
+            lost_deliveries: chance.below(300),
             sweeps: false,
             ..self
         }

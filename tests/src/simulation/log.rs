@@ -11,11 +11,15 @@ use nogfso_journal::log::{
     Published, ReadFault, Record, Stored,
 };
 use nogfso_kernel::{Position, StreamSpec};
+use tokio::time::sleep;
 
 use super::fault::Fault;
 use super::life::{Life, Role};
 use super::stage::lock;
 use super::verdict::{Invariant, Violation};
+
+/// How late an acknowledgement may be; several ack waits.
+const LATE_MS: (u32, u32) = (500, 9_000);
 
 /// The journal of a process.
 pub(super) struct SimLog(pub(super) Arc<Life>);
@@ -202,6 +206,7 @@ impl SimConsumer {
     }
 }
 
+#[derive(Clone)]
 struct SimAcker {
     life: Arc<Life>,
     subject: String,
@@ -223,7 +228,24 @@ impl SimAcker {
 }
 
 impl SimAcker {
+    /// Lands when the message may have been delivered again.
+    async fn ack_late(self) {
+        let stage = &self.life.stage;
+        let restored_count = stage.restored_count();
+        sleep(stage.chance.ms(LATE_MS.0, LATE_MS.1)).await;
+        if stage.restored_count() != restored_count {
+            return;
+        }
+        self.tell("has acknowledged late");
+        self.check_lease();
+        // Nobody waits for the answer.
+        drop(self.inner.ack().await);
+    }
+
     fn check_lease(&self) {
+        if self.life.role != Role::Stad {
+            return;
+        }
         let Self {
             life,
             subject,
@@ -249,10 +271,13 @@ impl Acker for SimAcker {
         {
             return Err(silent());
         }
-        self.tell("acknowledges");
-        if self.life.role == Role::Stad {
-            self.check_lease();
+        if stage.strikes(Fault::LateAck, stage.temper.late_ack) {
+            self.tell("acknowledges late");
+            stage.network.spawn("late ack", self.clone().ack_late());
+            return Err(silent());
         }
+        self.tell("acknowledges");
+        self.check_lease();
         let acked = self.inner.ack().await;
         self.life.gate("acked").await;
         if stage.strikes(Fault::UnansweredAck, stage.temper.unanswered_ack) {

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nogfso_bus::MemoryBus;
 use nogfso_contract::subjects::STREAMS;
+use nogfso_host::Tasks;
 use nogfso_ids::Instance;
 use nogfso_journal::log::Stored;
 use nogfso_journal::memory::{MemoryLog, TokioClock};
@@ -37,6 +38,10 @@ pub(super) struct Stage {
     pub(super) auditor: Mutex<Auditor>,
     /// The workers that live, by the numbers of their lives.
     pub(super) workers: Mutex<BTreeMap<u64, Instance>>,
+    /// What is under way between a process and the server, whatever becomes of the process.
+    pub(super) network: Tasks,
+    /// How often the server was restored.
+    restored: AtomicU64,
     ids: Arc<SeededIds>,
     began: Instant,
     is_rough: AtomicBool,
@@ -68,6 +73,8 @@ impl Stage {
             host: SimHost::default(),
             auditor: Mutex::default(),
             workers: Mutex::default(),
+            network: Tasks::default(),
+            restored: AtomicU64::new(0),
             began: Instant::now(),
             is_rough: AtomicBool::new(false),
             calm: CancellationToken::new(),
@@ -141,6 +148,16 @@ impl Stage {
         self.log.bring_up();
         self.calm.cancel();
         self.tell(|| "--- no more faults".to_owned());
+    }
+
+    /// The server is another one from now on: what was under way does not reach it.
+    pub(super) fn note_restored(&self) {
+        self.count(Fault::Restored);
+        self.restored.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn restored_count(&self) -> u64 {
+        self.restored.load(Ordering::Relaxed)
     }
 
     /// Whether a fault that comes so often in a thousand comes now; counted if so.
