@@ -149,11 +149,13 @@ impl<H: Host> Claims<H> {
             lock: None,
         };
         let epoch = loop {
-            let seen = match step {
-                Do::Serve { epoch } => break epoch,
-                Do::End => return,
-                _ => self.do_one(step, &delivery, &mut taken, &stop).await,
-            };
+            if let Do::Serve { epoch } = step {
+                break epoch;
+            }
+            if step == Do::End {
+                return;
+            }
+            let seen = self.do_one(step, &delivery, &mut taken, &stop).await;
             step = course.next(&self.settings.instance, seen);
         };
         let served = ServedHere {
@@ -170,10 +172,11 @@ impl<H: Host> Claims<H> {
         let mut entry = Some(entry);
         while step != Do::End {
             tracing::debug!(subject, epoch, ended = ?course.ended(), "let go: {step:?}");
-            match step {
-                Do::Leave => drop(entry.take()),
-                Do::Ack => hold.acknowledge().await,
-                _ => unreachable!("{step:?} after the end of a hold"),
+            if step == Do::Leave {
+                drop(entry.take());
+            } else {
+                assert_eq!(step, Do::Ack, "after the end of a hold");
+                hold.acknowledge().await;
             }
             step = course.next(&hold.instance, Seen::Done);
         }
