@@ -10,7 +10,7 @@ use nogfso_claims::Claims;
 use nogfso_contract::presence::{PRESENCE_EVERY_MS, Presence};
 use nogfso_contract::subjects::{self, PRESENCE_WHO};
 use nogfso_ids::Instance;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::lane::Lane;
@@ -18,6 +18,9 @@ use crate::locked_out::NotedLocks;
 
 /// How long a starting worker waits for those who are there.
 const WHO_PATIENCE: Duration = Duration::from_millis(500);
+/// How long a bus that lost its server is waited for.
+const BUS_PATIENCE: Duration = Duration::from_secs(60);
+const BUS_PAUSE: Duration = Duration::from_millis(250);
 
 /// Why a worker may not join those that are there.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +40,8 @@ pub enum PresenceError {
     Bus(#[from] BusError),
 }
 
-/// Asks who is there, and answers others who ask meanwhile. Returns the questions that are still to be answered.
+/// Asks who is there, as soon as the bus is connected, and answers others who ask meanwhile. Returns the questions that are
+/// still to be answered.
 ///
 /// Two that join at the same time hear each other, since each listens before it speaks; the one with the lower name stays.
 ///
@@ -45,6 +49,18 @@ pub enum PresenceError {
 ///
 /// Fails if a worker of the same host has other prefixes, another shadow root or other limits.
 pub(crate) async fn join(bus: &dyn Bus, own: &Presence) -> Result<Messages, PresenceError> {
+    let deadline = Instant::now() + BUS_PATIENCE;
+    loop {
+        match look_round(bus, own).await {
+            Err(PresenceError::Bus(BusError::Disconnected)) if Instant::now() < deadline => {
+                sleep(BUS_PAUSE).await;
+            }
+            looked => return looked,
+        }
+    }
+}
+
+async fn look_round(bus: &dyn Bus, own: &Presence) -> Result<Messages, PresenceError> {
     let mut words = bus
         .subscribe(&subjects::presence_of_host(&own.host))
         .await?;
