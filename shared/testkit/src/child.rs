@@ -4,10 +4,16 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
+
+use crate::wait_until_blocking;
 
 const LOG_TAIL_LINES: usize = 40;
+const PAUSE_LIMIT: Duration = Duration::from_secs(10);
 
 /// A running program, the processes it starts, and the file that takes their output.
 #[derive(Debug)]
@@ -76,6 +82,17 @@ impl OwnedChild {
         }
         kill_process(Pid::from_child(&self.child), signal)
             .expect("a child that was not waited for can be signalled");
+    }
+
+    /// Stops the program where it stands, and waits until all its threads do.
+    pub(crate) fn pause(&mut self) {
+        self.signal(Signal::STOP);
+        let program = Pid::from_child(&self.child);
+        // What is left to be waited for is found again by one who pauses a program that stands still.
+        let look = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        wait_until_blocking("the program to stand still", PAUSE_LIMIT, || {
+            waitid(WaitId::Pid(program), look).is_ok_and(|status| status.is_some())
+        });
     }
 
     /// Does to the reaper what the end of this process does.

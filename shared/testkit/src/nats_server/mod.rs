@@ -210,13 +210,16 @@ impl NatsServer {
         self.wait_until_ready();
     }
 
-    /// Stops the process where it stands; connections stay open and nothing answers.
+    /// Stops the process where it stands, before this returns; connections stay open and nothing answers.
     ///
     /// # Panics
     ///
     /// Panics if the server does not run.
     pub fn pause(&mut self) {
-        self.signal(Signal::STOP);
+        self.child
+            .as_mut()
+            .expect("only a server that was not killed is paused")
+            .pause();
     }
 
     /// Lets a paused server go on.
