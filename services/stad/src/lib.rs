@@ -26,6 +26,7 @@ use nogfso_contract::subjects::{self, WORK_STREAM};
 use nogfso_host::Tasks;
 use nogfso_ids::{Instance, Lane as LaneName, UnixMillis};
 use nogfso_journal::{Environment, Log, Store};
+use tokio::time::{Instant, sleep};
 
 pub use config::{SettingError, Settings};
 pub use presence::PresenceError;
@@ -194,7 +195,15 @@ impl Worker {
             disk: on_host.disk,
             claims: Arc::clone(&claims),
         });
-        let requests = desk.open(self.bus.as_ref()).await?;
+        let deadline = Instant::now() + presence::BUS_PATIENCE;
+        let requests = loop {
+            match desk.open(self.bus.as_ref()).await {
+                Err(BusError::Disconnected) if Instant::now() < deadline => {
+                    sleep(presence::BUS_PAUSE).await;
+                }
+                opened => break opened?,
+            }
+        };
         let stop = tasks.stop();
         let saying = Saying {
             bus: self.bus,

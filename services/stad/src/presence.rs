@@ -19,8 +19,8 @@ use crate::locked_out::NotedLocks;
 /// How long a starting worker waits for those who are there.
 const WHO_PATIENCE: Duration = Duration::from_millis(500);
 /// How long a bus that lost its server is waited for.
-const BUS_PATIENCE: Duration = Duration::from_secs(60);
-const BUS_PAUSE: Duration = Duration::from_millis(250);
+pub(crate) const BUS_PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const BUS_PAUSE: Duration = Duration::from_millis(250);
 
 /// Why a worker may not join those that are there.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use nogfso_journal::log::{Consumer, ConsumerProgress, ConsumerSpec, Delivery, Re
 use nogfso_kernel::Position;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::delivery::{Answer, delivered};
 use super::pull::{Arrival, Inbox, NO_RESPONDERS};
@@ -200,7 +200,13 @@ struct OpenRequest {
 impl Consumer for JetStreamConsumer {
     async fn pull(&self, count: usize, patience: Duration) -> Result<Vec<Delivery>, ReadFault> {
         let deadline = Instant::now() + patience;
-        self.tails.check(&self.connection, self.stream).await?;
+        if let Err(fault) = self.tails.check(&self.connection, self.stream).await {
+            if self.tails.is_lost(self.stream) {
+                // Who pulls again and again is not to fill the log with what only an operator can end.
+                sleep_until(deadline).await;
+            }
+            return Err(fault);
+        }
         let mut pulling = self.pulling.lock().await;
         let pulling = match pulling.as_mut() {
             Some(pulling) => pulling,

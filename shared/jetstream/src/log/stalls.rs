@@ -13,12 +13,13 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::api::ATTEMPT_PATIENCE;
 use crate::connection::Connection;
 
 /// How many attempts in a row must stay unanswered by a server that answers before and after each of them.
 const SILENCES_MAX: u32 = 2;
 const TRY_EVERY: Duration = Duration::from_secs(3);
+/// How long the server is asked whether it is there at all; short, since callers wait meanwhile.
+const ALIVE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What is known of each stream.
 #[derive(Debug)]
@@ -89,7 +90,7 @@ impl Stalls {
     pub(super) async fn unanswered(&self, connection: &Connection, stream: &str, began: Instant) {
         let connect = *self.connects.borrow();
         let verb = format!("STREAM.INFO.{stream}");
-        let info = connection.api(&verb, &Value::Null, ATTEMPT_PATIENCE).await;
+        let info = connection.api(&verb, &Value::Null, ALIVE_PATIENCE).await;
         if info.is_err() {
             return;
         }

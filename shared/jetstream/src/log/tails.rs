@@ -125,6 +125,13 @@ impl Tails {
         }
     }
 
+    /// Whether the stream is left alone for good.
+    pub(super) fn is_lost(&self, stream: &str) -> bool {
+        self.lock()
+            .get(stream)
+            .is_some_and(|tail| tail.lost.is_some())
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Tail>> {
         self.tails.lock().unwrap_or_else(PoisonError::into_inner)
     }

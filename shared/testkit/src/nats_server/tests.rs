@@ -68,6 +68,7 @@ async fn two_servers_know_nothing_of_each_other() {
 async fn a_paused_server_is_silent_until_it_is_resumed() {
     let mut server = NatsServer::start_with(NatsSettings::default().without_jetstream());
     server.pause();
+    server.pause();
     assert!(read_info(server.client_port()).is_err());
     assert!(server.is_running());
     server.resume();
