@@ -7,6 +7,8 @@ mod dependencies;
 mod end_to_end;
 mod kill_matrix;
 mod loaded;
+mod many_workers;
+mod server_faults;
 mod simulation;
 mod tidy;
 mod witness;

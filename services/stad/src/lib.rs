@@ -18,10 +18,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nogfso_bus::{Bus, BusError};
+use nogfso_bus::{Bus, BusError, Messages};
 use nogfso_claims::{Claims, Locks};
 use nogfso_contract::presence::Presence;
-use nogfso_contract::subjects::{self, PRESENCE_WHO, WORK_STREAM};
+use nogfso_contract::subjects::{self, WORK_STREAM};
 use nogfso_host::Tasks;
 use nogfso_ids::{Instance, Lane as LaneName, UnixMillis};
 use nogfso_journal::{Environment, Log, Store};
@@ -143,6 +143,7 @@ struct Worker {
     settings: Settings,
     instance: Instance,
     presence: Presence,
+    questions: Messages,
 }
 
 impl Worker {
@@ -154,7 +155,7 @@ impl Worker {
     ) -> Result<Self, PresenceError> {
         let instance = fresh_instance(&environment);
         let presence = presence(&settings, &instance, environment.now_ms());
-        presence::join(bus.as_ref(), &presence).await?;
+        let questions = presence::join(bus.as_ref(), &presence).await?;
         Ok(Self {
             log,
             bus,
@@ -162,6 +163,7 @@ impl Worker {
             settings,
             instance,
             presence,
+            questions,
         })
     }
 
@@ -187,13 +189,12 @@ impl Worker {
             claims: Arc::clone(&claims),
         });
         let requests = desk.open(self.bus.as_ref()).await?;
-        let questions = self.bus.subscribe(PRESENCE_WHO).await?;
         let stop = tasks.stop();
         let saying = presence::keep_saying(
             self.bus,
             self.presence,
             Arc::clone(&claims),
-            questions,
+            self.questions,
             stop.clone(),
         );
         tasks.spawn("presence", saying);

@@ -10,7 +10,7 @@ use nogfso_claims::Claims;
 use nogfso_contract::presence::{PRESENCE_EVERY_MS, Presence};
 use nogfso_contract::subjects::{self, PRESENCE_WHO};
 use nogfso_ids::Instance;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::lane::Lane;
@@ -36,28 +36,48 @@ pub enum PresenceError {
     Bus(#[from] BusError),
 }
 
-/// Asks who is there.
+/// Asks who is there, and answers others who ask meanwhile. Returns the questions that are still to be answered.
+///
+/// Two that join at the same time hear each other, since each listens before it speaks; the one with the lower name stays.
 ///
 /// # Errors
 ///
 /// Fails if a worker of the same host has other prefixes, another shadow root or other limits.
-pub(crate) async fn join(bus: &dyn Bus, own: &Presence) -> Result<(), PresenceError> {
-    let filter = format!("fso.presence.{}.*", own.host.token());
-    let mut words = bus.subscribe(&filter).await?;
+pub(crate) async fn join(bus: &dyn Bus, own: &Presence) -> Result<Messages, PresenceError> {
+    let mut words = bus
+        .subscribe(&subjects::presence_of_host(&own.host))
+        .await?;
+    let mut questions = bus.subscribe(PRESENCE_WHO).await?;
+    let subject = subjects::joining(&own.host, &own.instance);
+    let payload = serde_json::to_vec(own).unwrap_or_default();
+    let word = Message::new(subject, payload);
+    bus.publish(word.clone()).await?;
     bus.publish(Message::new(PRESENCE_WHO, "")).await?;
     let deadline = Instant::now() + WHO_PATIENCE;
-    while let Ok(Some(word)) = timeout_at(deadline, words.next()).await {
-        let Ok(other) = serde_json::from_slice::<Presence>(&word.payload) else {
-            continue;
-        };
-        if let Some(setting) = difference(own, &other) {
-            return Err(PresenceError::Differs {
-                instance: other.instance,
-                setting,
-            });
+    loop {
+        tokio::select! {
+            // First, so that nothing which was said in time is left unheard.
+            biased;
+            Some(heard) = words.next() => give_way(own, &heard)?,
+            Some(_) = questions.next() => bus.publish(word.clone()).await?,
+            () = sleep_until(deadline) => return Ok(questions),
         }
     }
-    Ok(())
+}
+
+/// Fails if `own` may not join because of whoever said this.
+fn give_way(own: &Presence, heard: &Message) -> Result<(), PresenceError> {
+    let Ok(other) = serde_json::from_slice::<Presence>(&heard.payload) else {
+        return Ok(());
+    };
+    let is_first = subjects::is_joining(&heard.subject) && own.instance < other.instance;
+    match difference(own, &other) {
+        Some(setting) if !is_first => Err(PresenceError::Differs {
+            instance: other.instance,
+            setting,
+        }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn difference(own: &Presence, other: &Presence) -> Option<&'static str> {

@@ -166,6 +166,27 @@ pub fn presence(host: &Host, instance: &Instance) -> String {
     format!("fso.presence.{}.{instance}", host.token())
 }
 
+/// The last token of a subject on which a worker says that it is about to join; not among [`PRESENCE_ALL`].
+const JOINING: &str = "joining";
+
+/// The subject on which one worker instance says that it is about to join the workers of its host.
+#[must_use]
+pub fn joining(host: &Host, instance: &Instance) -> String {
+    format!("{}.{JOINING}", presence(host, instance))
+}
+
+/// Whether what is said on the subject of a presence comes from a worker that has not joined yet.
+#[must_use]
+pub fn is_joining(subject: &str) -> bool {
+    subject.rsplit('.').next() == Some(JOINING)
+}
+
+/// The filter for all that the workers of one host say about themselves, those about to join too.
+#[must_use]
+pub fn presence_of_host(host: &Host) -> String {
+    format!("fso.presence.{}.>", host.token())
+}
+
 /// The filter for the presence of all workers.
 pub const PRESENCE_ALL: &str = "fso.presence.*.*";
 /// The subject on which every worker is asked to say that it is there.

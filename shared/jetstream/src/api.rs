@@ -35,6 +35,9 @@ pub(crate) enum ApiFault {
     /// It was sent, and nobody answered.
     #[error("{0}")]
     Silent(String),
+    /// It was sent, somebody was there to take it, and no answer came in time.
+    #[error("no answer within {} ms", .0.as_millis())]
+    Unanswered(Duration),
     /// It was answered with an error.
     #[error("{text} ({code})")]
     Error {
@@ -63,7 +66,9 @@ impl From<ApiFault> for ReadFault {
     fn from(fault: ApiFault) -> Self {
         let reason = fault.to_string();
         match fault {
-            ApiFault::Disconnected | ApiFault::Silent(_) => Self::Unavailable { reason },
+            ApiFault::Disconnected | ApiFault::Silent(_) | ApiFault::Unanswered(_) => {
+                Self::Unavailable { reason }
+            }
             ApiFault::Error { code, .. } if is_unavailable(code) => Self::Unavailable { reason },
             ApiFault::Error { .. } | ApiFault::Unsendable(_) => Self::Refused { reason },
         }
@@ -92,9 +97,7 @@ impl Connection {
             .map_err(|error| {
                 let reason = error.to_string();
                 match error.kind() {
-                    RequestErrorKind::TimedOut => {
-                        ApiFault::Silent(format!("no answer within {} ms", patience.as_millis()))
-                    }
+                    RequestErrorKind::TimedOut => ApiFault::Unanswered(patience),
                     RequestErrorKind::NoResponders => ApiFault::Silent(
                         "JetStream or the stream is not there at this moment".to_owned(),
                     ),

@@ -70,6 +70,12 @@ pub enum PublishFault {
         /// What the server said.
         reason: String,
     },
+    /// The server stores nothing until somebody has seen to it; this attempt was not even made.
+    #[error("the server stores nothing: {reason}")]
+    Stalled {
+        /// What is to be done.
+        reason: String,
+    },
     /// The server will not store this, however often it is asked.
     #[error("the server refused: {reason}")]
     Refused {

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use nogfso::accounts::{Accounts, Person, SERVICE};
-use nogfso::context::{inbox_prefix, url};
+use nogfso::context::{context, inbox_prefix, url};
 use nogfso_testkit::{
     NatsServer, NatsSettings, Process, Proxy, Signal, binary, wait_until_blocking,
 };
 use tempfile::TempDir;
 
 use super::{ACK_WAIT_MS, DEADLINE, HOST};
+use crate::end_to_end::asking::Asks;
 use crate::end_to_end::world::rights_of;
 
 /// What a process is.
@@ -50,12 +51,27 @@ pub(crate) struct Fleet {
     pub(crate) alarms: Vec<String>,
     /// How processes ended of which nobody asked it.
     pub(crate) ended: Vec<String>,
+    environment: Vec<(&'static str, &'static str)>,
     folder: TempDir,
+}
+
+impl Asks for Fleet {
+    fn context(&self) -> PathBuf {
+        self.folder.path().join("operator.json")
+    }
 }
 
 impl Fleet {
     /// Everything runs and is ready.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[], |_| {})
+    }
+
+    /// As [`Fleet::start`], with more in the environment of its processes, on a server that `prepare` has seen to.
+    pub(crate) fn start_with(
+        environment: &[(&'static str, &'static str)],
+        prepare: impl FnOnce(&mut NatsServer),
+    ) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("nogfso loaded ")
             .tempdir()
@@ -66,16 +82,20 @@ impl Fleet {
         }
         let accounts =
             Accounts::load(&folder.path().join("secrets"), &[]).expect("passwords can be made");
-        let server =
+        let mut server =
             NatsServer::start_with(NatsSettings::default().with_raw(&rights_of(&accounts)));
+        prepare(&mut server);
         let mut fleet = Self {
             members: Vec::new(),
+            environment: environment.to_vec(),
             server,
             accounts,
             alarms: Vec::new(),
             ended: Vec::new(),
             folder,
         };
+        let text = context(fleet.listen(), &fleet.accounts.operator);
+        fs::write(fleet.context(), text).expect("the temporary folder can be written");
         for role in ROLES {
             let line = Proxy::to(fleet.listen());
             let process = fleet.spawn(role, &line);
@@ -85,9 +105,7 @@ impl Fleet {
                 process,
             });
         }
-        for member in &mut fleet.members {
-            member.process.wait_for_line("ready", DEADLINE);
-        }
+        fleet.wait_for_line_of_each("ready");
         fleet
     }
 
@@ -120,8 +138,16 @@ impl Fleet {
             .env("NOGFSO_SERVER", line.url())
             .env("NOGFSO_USER", SERVICE)
             .env("NOGFSO_PASSWORD", self.accounts.service.reveal())
-            .env("NOGFSO_REGD_ACK_WAIT_MS", ACK_WAIT_MS);
+            .env("NOGFSO_REGD_ACK_WAIT_MS", ACK_WAIT_MS)
+            .envs(self.environment.iter().copied());
         Process::start(&mut command)
+    }
+
+    /// Waits until each process has written a line with `substring`.
+    pub(crate) fn wait_for_line_of_each(&mut self, substring: &str) {
+        for member in &mut self.members {
+            member.process.wait_for_line(substring, DEADLINE);
+        }
     }
 
     /// Ends a process as a crash would, and starts it again.

@@ -4,7 +4,7 @@
 //! with mixed commands, which ask again with the same words while an outcome is open, as clients do. The seed is printed;
 //! it fixes what is asked for and what breaks, not how threads and processes meet.
 
-mod asking;
+pub(crate) mod asking;
 mod chance;
 mod client;
 mod faults;
@@ -37,10 +37,10 @@ const LOAD_SECONDS_FULL: u64 = 600;
 /// The stream of numbers of what breaks; the clients have those below.
 const FAULTS: u64 = 1_000;
 
-const HOST: &str = "files.example.com";
-const AUTHOR: &str = "A. U. Thor <author@example.com>";
+pub(crate) const HOST: &str = "files.example.com";
+pub(crate) const AUTHOR: &str = "A. U. Thor <author@example.com>";
 const ACTOR: &str = "user:operator";
-const REGISTRIES: [&str; 3] = ["load-a", "load-b", "load-c"];
+pub(crate) const REGISTRIES: [&str; 3] = ["load-a", "load-b", "load-c"];
 
 #[test]
 fn what_was_acknowledged_is_there_once_whatever_broke() {
@@ -134,7 +134,7 @@ fn run(
 }
 
 /// Makes the registries and their roots.
-async fn begin(fleet: &Fleet) {
+pub(crate) async fn begin(fleet: &Fleet) {
     let nats = connect(fleet.listen(), &fleet.accounts.operator)
         .await
         .expect("the server takes the operator");
@@ -156,15 +156,16 @@ async fn begin(fleet: &Fleet) {
 }
 
 /// What there is to know when nothing moves any more.
-struct End {
+pub(crate) struct End {
     /// What moved on to the very deadline.
-    quiet: Result<(), String>,
-    evidence: Evidence,
+    pub(crate) quiet: Result<(), String>,
+    pub(crate) evidence: Evidence,
     /// What could not be processed.
-    parked: serde_json::Value,
+    pub(crate) parked: serde_json::Value,
 }
 
-async fn taken_down(fleet: &Fleet, promises: Vec<Promise>) -> End {
+/// Waits until nothing moves any more, and takes everything down.
+pub(crate) async fn taken_down(fleet: &Fleet, promises: Vec<Promise>) -> End {
     let journal = quiet::journal(fleet).await;
     let operator = connect(fleet.listen(), &fleet.accounts.operator)
         .await
@@ -182,7 +183,7 @@ async fn taken_down(fleet: &Fleet, promises: Vec<Promise>) -> End {
     }
 }
 
-fn on_a_runtime<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn on_a_runtime<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -375,3 +375,38 @@ async fn a_worker_with_other_settings_than_those_present_does_not_start() {
     first.drain(DRAIN_LIMIT).await.unwrap();
     second.drain(DRAIN_LIMIT).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_with_different_settings_that_start_at_once_one_starts() {
+    let world = world().await;
+    let mut other = settings(&world);
+    other.prefixes = vec![GlobalPath::parse("/ex/other").unwrap()];
+    let (one, other) = tokio::join!(
+        start_with(&world, settings(&world)),
+        start_with(&world, other)
+    );
+    let (started, refused) = match (one, other) {
+        (Ok(started), Err(refused)) | (Err(refused), Ok(started)) => (started, refused),
+        (Ok(_), Ok(_)) => panic!("both started"),
+        (Err(one), Err(other)) => panic!("none started: {one}; {other}"),
+    };
+    let (tasks, instance) = started;
+    let StartError::Presence(PresenceError::Differs {
+        instance: by,
+        setting,
+    }) = refused
+    else {
+        panic!("{refused}");
+    };
+    assert_eq!((by, setting), (instance, "--prefix"));
+    tasks.drain(DRAIN_LIMIT).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_with_equal_settings_that_start_at_once_all_start() {
+    let world = world().await;
+    let (one, other, third) = tokio::join!(worker(&world), worker(&world), worker(&world));
+    for (tasks, _) in [one, other, third] {
+        tasks.drain(DRAIN_LIMIT).await.unwrap();
+    }
+}

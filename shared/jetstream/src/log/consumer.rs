@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::delivery::{Answer, delivered};
 use super::pull::{Arrival, Inbox, NO_RESPONDERS};
+use super::tails::Tails;
 use super::{refused, unavailable};
 use crate::api::{ADMIN_PATIENCE, CONSUMER_NOT_FOUND};
 use crate::connection::Connection;
@@ -29,6 +30,7 @@ const QUIET: Duration = Duration::from_millis(20);
 /// Makes the durable consumer, or checks that the one there is as `spec` says.
 pub(super) async fn open(
     connection: &Connection,
+    tails: Arc<Tails>,
     spec: &ConsumerSpec,
 ) -> Result<JetStreamConsumer, ReadFault> {
     let ConsumerSpec {
@@ -69,6 +71,7 @@ pub(super) async fn open(
     }
     Ok(JetStreamConsumer {
         connection: connection.clone(),
+        tails,
         stream,
         durable: durable.clone(),
         pulling: Mutex::default(),
@@ -141,6 +144,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 #[derive(Debug)]
 pub(super) struct JetStreamConsumer {
     connection: Connection,
+    tails: Arc<Tails>,
     stream: &'static str,
     durable: String,
     pulling: Mutex<Option<Pulling>>,
@@ -175,6 +179,7 @@ struct OpenRequest {
 impl Consumer for JetStreamConsumer {
     async fn pull(&self, count: usize, patience: Duration) -> Result<Vec<Delivery>, ReadFault> {
         let deadline = Instant::now() + patience;
+        self.tails.check(&self.connection, self.stream).await?;
         let mut pulling = self.pulling.lock().await;
         let pulling = match pulling.as_mut() {
             Some(pulling) => pulling,
@@ -236,6 +241,9 @@ pub(super) async fn progress(
 impl JetStreamConsumer {
     fn delivery(&self, message: async_nats::Message) -> Option<Delivery> {
         let delivered = delivered(message)?;
+        let stored = &delivered.stored;
+        self.tails
+            .note(self.stream, stored.position, &stored.payload);
         let acker = Answer {
             connection: self.connection.clone(),
             reply: delivered.reply,

@@ -4,6 +4,7 @@
 //! the last position that it gave out. (The client library's ordered consumer begins at the very start if it is lost
 //! before its first message.)
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -16,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::delivery::{Delivered, delivered};
 use super::pull::{Arrival, IDLE_HEARTBEAT, Inbox, NO_RESPONDERS};
+use super::tails::Tails;
 use super::{read, unavailable};
 use crate::api::ADMIN_PATIENCE;
 use crate::connection::Connection;
@@ -35,6 +37,7 @@ const RETRY_PAUSE_MS_MAX: u64 = 1_000;
 
 pub(super) async fn follow(
     connection: Connection,
+    tails: Arc<Tails>,
     stream: &'static str,
     filter: &str,
     from: From,
@@ -50,6 +53,7 @@ pub(super) async fn follow(
     let connects = connection.connects();
     let mut follower = Follower {
         connection,
+        tails,
         stream,
         filter: filter.to_owned(),
         begin,
@@ -67,6 +71,7 @@ pub(super) async fn follow(
 
 struct Follower {
     connection: Connection,
+    tails: Arc<Tails>,
     stream: &'static str,
     filter: String,
     begin: Begin,
@@ -97,6 +102,8 @@ impl Follower {
         while !self.connection.is_closed() {
             let fault = match self.attempt().await {
                 Ok(stored) => {
+                    self.tails
+                        .note(self.stream, stored.position, &stored.payload);
                     self.begin = Begin::After(stored.position);
                     self.pause_ms = 0;
                     return Some(Ok(stored));
@@ -129,6 +136,8 @@ impl Follower {
 
     async fn open(&mut self) -> Result<Feed, ReadFault> {
         self.connects.mark_unchanged();
+        // One that waits after a position that was lost would wait for ever, and then miss what takes its place.
+        self.tails.check(&self.connection, self.stream).await?;
         let inbox_name = self.connection.client().new_inbox();
         let name = inbox_name.rsplit('.').next().unwrap_or_default();
         let mut config = json!({

@@ -6,7 +6,9 @@ mod follow;
 mod publish;
 mod pull;
 mod read;
+mod stalls;
 mod streams;
+mod tails;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,6 +22,9 @@ use nogfso_kernel::{Keep, Position, StreamSpec};
 use serde_json::json;
 
 use crate::api::ADMIN_PATIENCE;
+use stalls::Stalls;
+use tails::Tails;
+
 use crate::connection::Connection;
 use crate::subject::{is_filter, is_literal};
 
@@ -41,6 +46,8 @@ pub struct JetStreamLog {
     connection: Connection,
     replicas: Replicas,
     streams: Arc<RwLock<BTreeMap<&'static str, StreamSpec>>>,
+    tails: Arc<Tails>,
+    stalls: Arc<Stalls>,
 }
 
 impl JetStreamLog {
@@ -48,6 +55,8 @@ impl JetStreamLog {
     #[must_use]
     pub fn new(connection: Connection, replicas: Replicas) -> Self {
         Self {
+            tails: Arc::new(Tails::new(&connection, replicas)),
+            stalls: Arc::new(Stalls::new(&connection)),
             connection,
             replicas,
             streams: Arc::default(),
@@ -72,6 +81,11 @@ impl Log for JetStreamLog {
     async fn ensure_streams(&self, streams: &[StreamSpec]) -> Result<(), ReadFault> {
         for stream in streams {
             streams::ensure(&self.connection, stream, self.replicas).await?;
+            match stream.keep {
+                Keep::Forever | Keep::UntilPurged => self.tails.mind(stream.name),
+                // What is removed there by itself or all at once leaves no end to compare.
+                Keep::LastOfSubject | Keep::Schedules => {}
+            }
             let mut known = self.streams.write().unwrap_or_else(PoisonError::into_inner);
             known.insert(stream.name, *stream);
         }
@@ -82,17 +96,35 @@ impl Log for JetStreamLog {
         let stream = self
             .stream_of(&record.subject)
             .map_err(|reason| PublishFault::Refused { reason })?;
-        publish::publish(&self.connection, stream.name, record).await
+        self.tails
+            .check(&self.connection, stream.name)
+            .await
+            .map_err(|fault| PublishFault::Unavailable {
+                reason: fault.to_string(),
+            })?;
+        let published =
+            publish::publish(&self.connection, &self.stalls, stream.name, record).await?;
+        if !published.duplicate {
+            self.tails
+                .note(stream.name, published.position, &record.payload);
+        }
+        Ok(published)
     }
 
     async fn read(&self, subject: &str, after: Position) -> Result<Vec<Stored>, ReadFault> {
         let stream = self.stream_of(subject).map_err(refused)?;
-        read::page(&self.connection, stream.name, subject, after).await
+        self.tails.check(&self.connection, stream.name).await?;
+        let page = read::page(&self.connection, stream.name, subject, after).await?;
+        self.tails.note_last(stream.name, &page);
+        Ok(page)
     }
 
     async fn leader_last(&self, subject: &str) -> Result<Option<Stored>, ReadFault> {
         let stream = self.stream_of(subject).map_err(refused)?;
-        read::leader_last(&self.connection, stream.name, subject).await
+        self.tails.check(&self.connection, stream.name).await?;
+        let last = read::leader_last(&self.connection, stream.name, subject).await?;
+        self.tails.note_last(stream.name, last.as_slice());
+        Ok(last)
     }
 
     async fn find_last(
@@ -101,7 +133,10 @@ impl Log for JetStreamLog {
         filter: &str,
     ) -> Result<Option<Stored>, ReadFault> {
         check_filter(filter)?;
-        read::find_last(&self.connection, stream, filter).await
+        self.tails.check(&self.connection, stream).await?;
+        let last = read::find_last(&self.connection, stream, filter).await?;
+        self.tails.note_last(stream, last.as_slice());
+        Ok(last)
     }
 
     async fn follow(
@@ -111,14 +146,18 @@ impl Log for JetStreamLog {
         from: From,
     ) -> Result<Following, ReadFault> {
         check_filter(filter)?;
-        follow::follow(self.connection.clone(), stream, filter, from).await
+        let tails = Arc::clone(&self.tails);
+        follow::follow(self.connection.clone(), tails, stream, filter, from).await
     }
 
     async fn consumer(&self, spec: &ConsumerSpec) -> Result<Arc<dyn Consumer>, ReadFault> {
         spec.filters
             .iter()
             .try_for_each(|filter| check_filter(filter))?;
-        Ok(Arc::new(consumer::open(&self.connection, spec).await?))
+        let tails = Arc::clone(&self.tails);
+        Ok(Arc::new(
+            consumer::open(&self.connection, tails, spec).await?,
+        ))
     }
 
     async fn consumer_progress(

@@ -3,8 +3,10 @@
 use async_nats::HeaderMap;
 use nogfso_journal::log::{PublishFault, Published, Record};
 use nogfso_kernel::Position;
+use tokio::time::Instant;
 
 use super::delivery::timestamp;
+use super::stalls::Stalls;
 use crate::api::{ATTEMPT_PATIENCE, ApiFault, content, is_unavailable};
 use crate::connection::Connection;
 
@@ -15,10 +17,13 @@ const IN_FLIGHT: [u64; 2] = [10_164, 10_158];
 
 pub(super) async fn publish(
     connection: &Connection,
+    stalls: &Stalls,
     stream: &str,
     record: &Record,
 ) -> Result<Published, PublishFault> {
     let headers = headers(stream, record)?;
+    stalls.may_try(stream)?;
+    let began = Instant::now();
     let answer = connection
         .ask(
             record.subject.clone(),
@@ -27,14 +32,20 @@ pub(super) async fn publish(
             ATTEMPT_PATIENCE,
         )
         .await
-        .and_then(|answer| content(&answer.payload))
-        .map_err(fault)?;
+        .and_then(|answer| content(&answer.payload));
+    if let Err(ApiFault::Unanswered(_)) = answer {
+        stalls.unanswered(connection, stream, began).await;
+    }
+    let answer = answer.map_err(fault)?;
     let Some(position) = answer["seq"].as_u64() else {
         return Err(PublishFault::Unknown {
             reason: format!("an answer without a sequence: {answer}"),
         });
     };
     let duplicate = answer["duplicate"].as_bool().unwrap_or_default();
+    if !duplicate {
+        stalls.stored(stream);
+    }
     Ok(Published {
         position: Position(position),
         duplicate,
@@ -85,7 +96,7 @@ fn fault(fault: ApiFault) -> PublishFault {
         }
         ApiFault::Error { .. } | ApiFault::Unsendable(_) => PublishFault::Refused { reason },
         ApiFault::Disconnected => PublishFault::Unavailable { reason },
-        ApiFault::Silent(_) => PublishFault::Unknown { reason },
+        ApiFault::Silent(_) | ApiFault::Unanswered(_) => PublishFault::Unknown { reason },
     }
 }
 

@@ -11,7 +11,7 @@ use async_nats::{HeaderMap, Message, StatusCode};
 use futures_util::StreamExt;
 use nogfso_journal::log::{READ_MESSAGES_MAX, ReadFault, Stored};
 use nogfso_kernel::Position;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::delivery::unix_ms;
@@ -130,11 +130,17 @@ pub(super) async fn leader_last(
     stream: &str,
     filter: &str,
 ) -> Result<Option<Stored>, ReadFault> {
+    from_leader(connection, stream, &json!({ "last_by_subj": filter })).await
+}
+
+/// The message that `wanted` describes, from the leader.
+pub(super) async fn from_leader(
+    connection: &Connection,
+    stream: &str,
+    wanted: &Value,
+) -> Result<Option<Stored>, ReadFault> {
     let verb = format!("STREAM.MSG.GET.{stream}");
-    let answer = match connection
-        .api(&verb, &json!({ "last_by_subj": filter }), ATTEMPT_PATIENCE)
-        .await
-    {
+    let answer = match connection.api(&verb, wanted, ATTEMPT_PATIENCE).await {
         Err(fault) if fault.has_code(MESSAGE_NOT_FOUND) => return Ok(None),
         answer => answer?,
     };

@@ -1,8 +1,10 @@
 //! The journal and the bus on real servers, each test with one of its own.
 
 mod bus;
+mod cluster;
 mod connection;
 mod log;
+mod lost;
 mod oddities;
 
 use std::time::Duration;

@@ -102,6 +102,10 @@ pub async fn append(
                 reason
             }
             Err(PublishFault::Unavailable { reason }) => reason,
+            // No wait helps: the caller is to hear of it soon.
+            Err(PublishFault::Stalled { reason }) => {
+                return last_look(log, record, commit, doubtful, reason).await;
+            }
             Err(PublishFault::Refused { reason }) if !doubtful => {
                 return Err(AppendError::Refused { reason });
             }

@@ -434,3 +434,37 @@ fn pauses_stay_in_their_range_and_differ_from_writer_to_writer() {
     assert_eq!(one, of(1));
     assert_ne!(one, of(2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_stores_nothing_is_told_at_once() {
+    let stalled = || PublishFault::Stalled {
+        reason: "planted".to_owned(),
+    };
+    for (before, told) in [
+        (
+            None,
+            AppendError::Unavailable {
+                reason: "planted".to_owned(),
+            },
+        ),
+        (
+            Some(unknown()),
+            AppendError::Unknown {
+                reason: "planted".to_owned(),
+            },
+        ),
+    ] {
+        let log = answering().await;
+        before.into_iter().for_each(|fault| log.answer(Err(fault)));
+        log.answer(Err(stalled()));
+        let started = Instant::now();
+        assert_eq!(append(&log, &record(1, 0), OURS).await, Err(told));
+        assert!(started.elapsed() < Duration::from_secs(1));
+    }
+    // What an attempt in doubt had stored is found.
+    let log = answering().await;
+    log.publish(&record(1, 0)).await.unwrap();
+    log.answer(Err(unknown()));
+    log.answer(Err(stalled()));
+    assert_eq!(append(&log, &record(1, 0), OURS).await, Ok(Position(1)));
+}

@@ -155,6 +155,30 @@ impl NatsServer {
         self.folder.path().join("store")
     }
 
+    /// Copies JetStream's folder to `copy`, which must not exist. The server must have ended.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the server runs, or if the folder cannot be copied.
+    pub fn copy_store(&mut self, copy: &Path) {
+        assert!(!self.is_running(), "a store is copied while nobody writes");
+        copy_folder(&self.store_dir(), copy).expect("the temporary folder can be copied");
+    }
+
+    /// Puts a copy in the place of JetStream's folder, as somebody does who restores an old one. The server must have ended.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the server runs, or if the folder cannot be replaced.
+    pub fn restore_store(&mut self, copy: &Path) {
+        assert!(
+            !self.is_running(),
+            "a store is replaced while nobody writes"
+        );
+        std::fs::remove_dir_all(self.store_dir()).expect("the temporary folder can be removed");
+        copy_folder(copy, &self.store_dir()).expect("the temporary folder can be copied");
+    }
+
     /// The server's log.
     #[must_use]
     pub fn log_path(&self) -> PathBuf {
@@ -281,6 +305,20 @@ impl NatsServer {
             .expect("only a server that was not killed is signalled")
             .signal(signal);
     }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 fn quoted(path: &Path) -> String {
