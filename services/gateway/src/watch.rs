@@ -12,7 +12,7 @@ use nogfso_contract::{Code, Failure, subjects};
 use nogfso_host::Tasks;
 use nogfso_journal::log::From;
 use nogfso_kernel::Position;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -23,10 +23,44 @@ const FOLLOW_AGAIN_PAUSE: Duration = Duration::from_millis(500);
 /// How many aggregates can be waited for at a time.
 const WATCHED_AGGREGATES_MAX: usize = 100_000;
 
+/// What is known of one aggregate that somebody waits for. Those who wait are woken in the order in which they came, so that
+/// a simulation can be repeated.
+#[derive(Default)]
+struct Changes {
+    /// How often it changed, and where the last commit lies.
+    newest: Mutex<(u64, Position)>,
+    bell: Notify,
+}
+
+impl Changes {
+    fn newest(&self) -> (u64, Position) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, position: Position) {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        *newest = (newest.0 + 1, position);
+        drop(newest);
+        self.bell.notify_waiters();
+    }
+
+    /// Waits until it has changed more often than `seen`.
+    async fn beyond(&self, seen: u64) {
+        loop {
+            let mut rings = std::pin::pin!(self.bell.notified());
+            rings.as_mut().enable();
+            if self.newest().0 > seen {
+                return;
+            }
+            rings.await;
+        }
+    }
+}
+
 /// Who waits for what.
 pub(crate) struct Watch {
     stop: CancellationToken,
-    waiting: Mutex<HashMap<String, Weak<watch::Sender<Position>>>>,
+    waiting: Mutex<HashMap<String, Weak<Changes>>>,
 }
 
 impl Watch {
@@ -38,28 +72,26 @@ impl Watch {
         }
     }
 
-    fn sender(&self, subject: &str) -> Result<Arc<watch::Sender<Position>>, Failure> {
+    fn changes(&self, subject: &str) -> Result<Arc<Changes>, Failure> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = waiting.get(subject).and_then(Weak::upgrade) {
-            return Ok(sender);
+        if let Some(changes) = waiting.get(subject).and_then(Weak::upgrade) {
+            return Ok(changes);
         }
         if waiting.len() >= WATCHED_AGGREGATES_MAX {
-            waiting.retain(|_, sender| sender.strong_count() > 0);
+            waiting.retain(|_, changes| changes.strong_count() > 0);
             if waiting.len() >= WATCHED_AGGREGATES_MAX {
                 return Err(Failure::new(Code::Busy, "too many callers wait"));
             }
         }
-        let sender = Arc::new(watch::Sender::new(Position::START));
-        waiting.insert(subject.to_owned(), Arc::downgrade(&sender));
-        Ok(sender)
+        let changes = Arc::new(Changes::default());
+        waiting.insert(subject.to_owned(), Arc::downgrade(&changes));
+        Ok(changes)
     }
 
     fn wake(&self, subject: &str, position: Position) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         match waiting.get(subject).map(Weak::upgrade) {
-            Some(Some(sender)) => {
-                sender.send_replace(position);
-            }
+            Some(Some(changes)) => changes.note(position),
             Some(None) => {
                 waiting.remove(subject);
             }
@@ -73,29 +105,30 @@ impl Watch {
     ///
     /// Refuses when too many wait.
     pub(crate) fn wait(&self, subject: &str, patience: Duration) -> Result<Waiting, Failure> {
-        let sender = self.sender(subject)?;
-        let changes = sender.subscribe();
+        let changes = self.changes(subject)?;
         Ok(Waiting {
+            seen: changes.newest().0,
             changes,
             deadline: Instant::now() + patience,
             stop: self.stop.clone(),
-            _wakes: sender,
         })
     }
 }
 
 /// One who waits. To be used in a loop: look at the state that contains [`Waiting::least`], then [`Waiting::next`].
 pub(crate) struct Waiting {
-    changes: watch::Receiver<Position>,
+    changes: Arc<Changes>,
+    seen: u64,
     deadline: Instant,
     stop: CancellationToken,
-    _wakes: Arc<watch::Sender<Position>>,
 }
 
 impl Waiting {
     /// The least position that the next look must see.
     pub(crate) fn least(&mut self) -> Position {
-        *self.changes.borrow_and_update()
+        let (seen, position) = self.changes.newest();
+        self.seen = seen;
+        position
     }
 
     /// Waits for the next reason to look; false when the time is over, or when the gateway stops: a long wait must not hold
@@ -105,12 +138,13 @@ impl Waiting {
         if left.is_zero() || self.stop.is_cancelled() {
             return false;
         }
-        // The sender lives in this value, so the only other end of the wait is a change.
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => false,
-            _changed_or_not = timeout(left.min(LOOK_ANYWAY_EVERY), self.changes.changed()) => true,
+            () = self.stop.cancelled() => return false,
+            _changed_or_not = timeout(left.min(LOOK_ANYWAY_EVERY), self.changes.beyond(self.seen)) => {}
         }
+        self.seen = self.changes.newest().0;
+        true
     }
 }
 
