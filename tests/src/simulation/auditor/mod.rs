@@ -105,7 +105,16 @@ impl Auditor {
             }
             Some(Named::Work(_, _, _, repo)) => {
                 let history = self.works.entry(repo).or_default();
+                let before = history.now();
+                let leases = [
+                    Some(before.newest_trigger),
+                    before.claim.as_ref().map(|claim| claim.lease),
+                ];
                 let commit = history.take_in(stored, moment)?;
+                if let Some(claimed) = claim_beside(&commit, &leases) {
+                    let seen = format!("{} {}: {claimed:?}", stored.subject, stored.position);
+                    return Err(Violation::of(Invariant::ClaimsAnswer, seen));
+                }
                 let mut events = commit.envelope.events.iter();
                 let only_claims = events.all(|event| {
                     matches!(
@@ -175,4 +184,23 @@ impl Auditor {
     pub(super) fn was_requested(&self, request: nogfso_ids::RequestId) -> bool {
         self.books.was_requested(request)
     }
+}
+
+/// A claim whose lease is none of `leases`.
+fn claim_beside<'a>(
+    commit: &'a Commit<WorkEvent>,
+    leases: &[Option<Position>],
+) -> Option<&'a WorkEvent> {
+    let mut facts = commit.envelope.events.iter().map(|event| &event.fact);
+    facts.find(|fact| match fact {
+        WorkEvent::Claimed { lease, .. } => !leases.contains(&Some(*lease)),
+        WorkEvent::Requested { .. }
+        | WorkEvent::Cancelled { .. }
+        | WorkEvent::Started { .. }
+        | WorkEvent::Deferred { .. }
+        | WorkEvent::Finished { .. }
+        | WorkEvent::Released { .. }
+        | WorkEvent::Revoked { .. }
+        | WorkEvent::Woken { .. } => false,
+    })
 }
