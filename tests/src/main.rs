@@ -8,6 +8,7 @@ mod end_to_end;
 mod kill_matrix;
 mod loaded;
 mod many_workers;
+mod product;
 mod server_faults;
 mod simulation;
 mod tidy;

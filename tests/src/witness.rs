@@ -186,9 +186,3 @@ pub(crate) fn lock_holder(file: &Path) -> Option<u32> {
         (found == inode).then(|| process.parse().ok()).flatten()
     })
 }
-
-/// Whether the system says that the process stands still.
-pub(crate) fn is_stopped(process: u32) -> bool {
-    let state = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    state.contains(") T ")
-}

@@ -33,6 +33,18 @@ impl Workers {
         known.retain(|_, (_, seen_ms)| now_ms.saturating_sub(*seen_ms) < PRESENCE_GONE_MS);
     }
 
+    /// Who has the lock of work that nobody has claimed, as those say who are locked out.
+    pub(crate) fn lock_holder(&self, subject: &str, now_ms: u64) -> Option<Instance> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = known
+            .values()
+            .filter(|(_, seen_ms)| now_ms.saturating_sub(*seen_ms) < PRESENCE_GONE_MS);
+        heard
+            .flat_map(|(presence, _)| &presence.locked_out)
+            .find(|locked_out| locked_out.subject == subject)
+            .map(|locked_out| locked_out.holder.clone())
+    }
+
     /// Those that were heard of lately.
     pub(crate) fn present(&self, now_ms: u64) -> Vec<WorkerInfo> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

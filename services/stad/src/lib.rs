@@ -7,6 +7,7 @@ mod adoption;
 pub mod config;
 pub mod disk;
 mod lane;
+mod locked_out;
 pub mod locks;
 mod operation;
 mod presence;
@@ -32,8 +33,10 @@ pub use presence::PresenceError;
 use adoption::Adoption;
 use disk::{Disk, FileDisk};
 use lane::Lane;
+use locked_out::NotedLocks;
 use locks::FileLocks;
 use operation::Means;
+use presence::Saying;
 use serve::Desk;
 
 const ACTOR: &str = "svc:stad";
@@ -85,7 +88,7 @@ pub async fn start(
 ) -> Result<Instance, StartError> {
     settings.check()?;
     let worker = Worker::joined(log, bus, environment, settings).await?;
-    let on_host = files_of(&worker.settings)?;
+    let on_host = files_of(&worker.settings, &worker.instance)?;
     worker.start(on_host, tasks).await
 }
 
@@ -106,9 +109,10 @@ pub async fn start_on(
     worker.start(on_host, tasks).await
 }
 
-fn files_of(settings: &Settings) -> Result<OnHost, StartError> {
+fn files_of(settings: &Settings, instance: &Instance) -> Result<OnHost, StartError> {
     let shadow_root = PathBuf::from(settings.shadow_root.as_str());
-    let locks = FileLocks::open(&shadow_root).map_err(|source| StartError::Locks {
+    let locks = FileLocks::open(&shadow_root, instance.clone());
+    let locks = locks.map_err(|source| StartError::Locks {
         shadow_root: shadow_root.clone(),
         source,
     })?;
@@ -176,11 +180,13 @@ impl Worker {
             bus: Arc::clone(&self.bus),
             untold: Default::default(),
         };
+        let settings = claim_settings(&self.settings, &self.instance);
+        let locks = NotedLocks::new(on_host.locks, settings.ack_wait);
         let claims = Claims::new(
             Arc::new(lane),
             Arc::new(Store::new(self.log, self.environment)),
-            on_host.locks,
-            claim_settings(&self.settings, &self.instance),
+            Arc::clone(&locks) as Arc<dyn Locks>,
+            settings,
         );
         let desk = Arc::new(Desk {
             host: self.settings.host.clone(),
@@ -190,13 +196,13 @@ impl Worker {
         });
         let requests = desk.open(self.bus.as_ref()).await?;
         let stop = tasks.stop();
-        let saying = presence::keep_saying(
-            self.bus,
-            self.presence,
-            Arc::clone(&claims),
-            self.questions,
-            stop.clone(),
-        );
+        let saying = Saying {
+            bus: self.bus,
+            own: self.presence,
+            claims: Arc::clone(&claims),
+            locks,
+        };
+        let saying = saying.keep_on(self.questions, stop.clone());
         tasks.spawn("presence", saying);
         tasks.spawn("questions", desk.run(requests, stop.clone()));
         tasks.spawn_vital("lane main", claims.run(stop.clone()));
@@ -222,6 +228,7 @@ fn presence(settings: &Settings, instance: &Instance, now_ms: u64) -> Presence {
         slots: u32::try_from(settings.slots.get()).unwrap_or(u32::MAX),
         busy: 0,
         ready: true,
+        locked_out: vec![],
     }
 }
 

@@ -10,13 +10,17 @@ use nogfso_claims::Claims;
 use nogfso_contract::presence::{PRESENCE_EVERY_MS, Presence};
 use nogfso_contract::subjects::{self, PRESENCE_WHO};
 use nogfso_ids::Instance;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::lane::Lane;
+use crate::locked_out::NotedLocks;
 
 /// How long a starting worker waits for those who are there.
 const WHO_PATIENCE: Duration = Duration::from_millis(500);
+/// How long a bus that lost its server is waited for.
+const BUS_PATIENCE: Duration = Duration::from_secs(60);
+const BUS_PAUSE: Duration = Duration::from_millis(250);
 
 /// Why a worker may not join those that are there.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +40,8 @@ pub enum PresenceError {
     Bus(#[from] BusError),
 }
 
-/// Asks who is there, and answers others who ask meanwhile. Returns the questions that are still to be answered.
+/// Asks who is there, as soon as the bus is connected, and answers others who ask meanwhile. Returns the questions that are
+/// still to be answered.
 ///
 /// Two that join at the same time hear each other, since each listens before it speaks; the one with the lower name stays.
 ///
@@ -44,6 +49,18 @@ pub enum PresenceError {
 ///
 /// Fails if a worker of the same host has other prefixes, another shadow root or other limits.
 pub(crate) async fn join(bus: &dyn Bus, own: &Presence) -> Result<Messages, PresenceError> {
+    let deadline = Instant::now() + BUS_PATIENCE;
+    loop {
+        match look_round(bus, own).await {
+            Err(PresenceError::Bus(BusError::Disconnected)) if Instant::now() < deadline => {
+                sleep(BUS_PAUSE).await;
+            }
+            looked => return looked,
+        }
+    }
+}
+
+async fn look_round(bus: &dyn Bus, own: &Presence) -> Result<Messages, PresenceError> {
     let mut words = bus
         .subscribe(&subjects::presence_of_host(&own.host))
         .await?;
@@ -98,28 +115,34 @@ fn difference(own: &Presence, other: &Presence) -> Option<&'static str> {
     }
 }
 
-/// Says every two seconds, and whenever somebody asks, that this worker is there; at last, that it takes no more.
-pub(crate) async fn keep_saying(
-    bus: Arc<dyn Bus>,
-    mut own: Presence,
-    claims: Arc<Claims<Lane>>,
-    mut questions: Messages,
-    stop: CancellationToken,
-) {
-    let subject = subjects::presence(&own.host, &own.instance);
-    let mut ticks = interval(Duration::from_millis(PRESENCE_EVERY_MS));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while own.ready {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => own.ready = false,
-            _ = ticks.tick() => {}
-            Some(_) = questions.next() => {}
-        }
-        own.busy = u32::try_from(claims.serving().len()).unwrap_or(u32::MAX);
-        let payload = serde_json::to_vec(&own).unwrap_or_default();
-        if let Err(error) = bus.publish(Message::new(subject.clone(), payload)).await {
-            tracing::debug!(%error, "presence was not told");
+/// What a worker says about itself.
+pub(crate) struct Saying {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) own: Presence,
+    pub(crate) claims: Arc<Claims<Lane>>,
+    pub(crate) locks: Arc<NotedLocks>,
+}
+
+impl Saying {
+    /// Says every two seconds, and whenever somebody asks, that this worker is there; at last, that it takes no more.
+    pub(crate) async fn keep_on(mut self, mut questions: Messages, stop: CancellationToken) {
+        let subject = subjects::presence(&self.own.host, &self.own.instance);
+        let mut ticks = interval(Duration::from_millis(PRESENCE_EVERY_MS));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while self.own.ready {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => self.own.ready = false,
+                _ = ticks.tick() => {}
+                Some(_) = questions.next() => {}
+            }
+            self.own.busy = u32::try_from(self.claims.serving().len()).unwrap_or(u32::MAX);
+            self.own.locked_out = self.locks.locked_out();
+            let payload = serde_json::to_vec(&self.own).unwrap_or_default();
+            let word = Message::new(subject.clone(), payload);
+            if let Err(error) = self.bus.publish(word).await {
+                tracing::debug!(%error, "presence was not told");
+            }
         }
     }
 }

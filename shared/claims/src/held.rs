@@ -179,7 +179,10 @@ impl<H: Host> Held<H> {
                     self.stand(|standing| standing.moved_on = true);
                     return Err(HoldError::MovedOn);
                 }
-                Err(ExecuteError::Refused(refusal)) => return Err(HoldError::Refused(refusal)),
+                Err(ExecuteError::Refused(refusal)) => {
+                    self.learn_why().await;
+                    return Err(HoldError::Refused(refusal));
+                }
                 Err(error) if error.is_transient() => error.to_string(),
                 Err(error) => {
                     return Err(HoldError::Failed {
@@ -281,6 +284,19 @@ impl<H: Host> Held<H> {
     /// Whether a commit of this holder released the claim.
     pub(crate) fn released(&self) -> bool {
         *self.released.borrow()
+    }
+
+    /// Reads what a command was refused upon, such as a request that was taken back.
+    async fn learn_why(&self) {
+        tokio::select! {
+            biased;
+            () = self.must_let_go() => {}
+            loaded = self.store.load(&self.subject, self.position()) => {
+                if let Ok(newer) = loaded {
+                    self.learn(newer);
+                }
+            }
+        }
     }
 
     fn note(&self, outcome: &Outcome<H::Aggregate>) {

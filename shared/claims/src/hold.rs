@@ -117,15 +117,18 @@ impl<H: Host> Hold<H> {
         done: Result<(), HoldError<H::Aggregate>>,
     ) -> Seen {
         let subject = self.held.subject();
+        let has_moved = before != self.moment();
         let how = match done {
+            Err(HoldError::Refused(refusal)) if has_moved => {
+                tracing::debug!(subject, %refusal, "what was to be done is otherwise now");
+                Worked::Moved
+            }
             Err(error @ (HoldError::Refused(_) | HoldError::Failed { .. })) => {
                 tracing::error!(subject, %error, "gives up its claim");
                 Worked::Failed
             }
-            Ok(()) | Err(HoldError::MovedOn | HoldError::Stopped) if before == self.moment() => {
-                Worked::Idle
-            }
-            Ok(()) | Err(HoldError::MovedOn | HoldError::Stopped) => Worked::Moved,
+            Ok(()) | Err(HoldError::MovedOn | HoldError::Stopped) if has_moved => Worked::Moved,
+            Ok(()) | Err(HoldError::MovedOn | HoldError::Stopped) => Worked::Idle,
         };
         if how == Worked::Idle && !self.held.must_stop() {
             tracing::error!(subject, "work made no progress");

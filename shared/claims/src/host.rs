@@ -31,7 +31,7 @@ pub trait Host: Send + Sync + Sized + 'static {
     /// Whether the commit with this event asks a worker to look (rule 1).
     fn is_trigger(&self, recorded: &Recorded<<Self::Aggregate as Aggregate>::Event>) -> bool;
 
-    /// The command that claims.
+    /// The command that claims. It must be accepted while something is due, and while there is a claim to be taken over.
     fn claim(&self, claiming: Claiming) -> <Self::Aggregate as Aggregate>::Command;
 
     /// The command that releases the claim of `epoch`, whatever is left to do.

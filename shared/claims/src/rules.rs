@@ -84,6 +84,17 @@ pub fn look(view: &View, delivered: Position, served: Option<ServedHere>) -> Loo
     }
 }
 
+/// Whether a delivered trigger is the lease of a claim under which nothing is due.
+///
+/// Its holder is about to release it or has died. Only the end of a claim ends its lease: if it were acknowledged as needless,
+/// a claim whose holder died would be left for ever, and what comes due under a claim that lasts would hang on a lease that is
+/// gone. So the lock is tried, and whoever gets it takes the claim and gives it back.
+#[must_use]
+pub fn is_left_over(view: &View, delivered: Position) -> bool {
+    let is_lease = |claim: &ClaimView| claim.lease == delivered;
+    !view.due && view.claim.as_ref().is_some_and(is_lease)
+}
+
 /// Whether the holder `mine` may touch the disk, given the mark that it found in the lock file (rule 4).
 ///
 /// A mark of one's own epoch by somebody else was made in a history that is gone: it counts as newer.

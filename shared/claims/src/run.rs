@@ -10,7 +10,7 @@ use nogfso_journal::{Commit, EnvelopeError, LoadError};
 use nogfso_kernel::{Aggregate, Expected};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::course::{Answer, Content, Course, Delay, Do, Failure, Seen};
@@ -149,11 +149,13 @@ impl<H: Host> Claims<H> {
             lock: None,
         };
         let epoch = loop {
-            let seen = match step {
-                Do::Serve { epoch } => break epoch,
-                Do::End => return,
-                _ => self.do_one(step, &delivery, &mut taken, &stop).await,
-            };
+            if let Do::Serve { epoch } = step {
+                break epoch;
+            }
+            if step == Do::End {
+                return;
+            }
+            let seen = self.do_one(step, &delivery, &mut taken, &stop).await;
             step = course.next(&self.settings.instance, seen);
         };
         let served = ServedHere {
@@ -170,10 +172,11 @@ impl<H: Host> Claims<H> {
         let mut entry = Some(entry);
         while step != Do::End {
             tracing::debug!(subject, epoch, ended = ?course.ended(), "let go: {step:?}");
-            match step {
-                Do::Leave => drop(entry.take()),
-                Do::Ack => hold.acknowledge().await,
-                _ => unreachable!("{step:?} after the end of a hold"),
+            if step == Do::Leave {
+                drop(entry.take());
+            } else {
+                assert_eq!(step, Do::Ack, "after the end of a hold");
+                hold.acknowledge().await;
             }
             step = course.next(&hold.instance, Seen::Done);
         }
@@ -328,19 +331,26 @@ impl<H: Host> Claims<H> {
             at_least: taken.loaded.position(),
             ..By::actor(self.settings.actor.clone())
         };
-        match self.store.execute(subject, &command, &by).await {
-            Ok(outcome) => {
+        // Nobody else comes by the lock meanwhile, so that it is kept no longer than a holder may keep it who hears nothing
+        // (rule 7). A claim that is stored after all is claimed anew like any other that nobody serves.
+        let patience = self.settings.ack_wait * 2 / 3;
+        match timeout(patience, self.store.execute(subject, &command, &by)).await {
+            Ok(Ok(outcome)) => {
                 taken.loaded = outcome.after;
                 let view = self.view(&taken.loaded);
                 Seen::Claimed { view }
             }
-            Err(
+            Ok(Err(
                 ExecuteError::VersionConflict { .. }
                 | ExecuteError::Refused(_)
                 | ExecuteError::Busy,
-            ) => Seen::Outrun,
-            Err(error) => {
+            )) => Seen::Outrun,
+            Ok(Err(error)) => {
                 tracing::warn!(subject, %error, "cannot claim");
+                Seen::Failed(Failure::Transient)
+            }
+            Err(_elapsed) => {
+                tracing::warn!(subject, "the server is silent; did not claim");
                 Seen::Failed(Failure::Transient)
             }
         }

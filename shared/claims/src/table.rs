@@ -114,3 +114,55 @@ impl Drop for Entry<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! A place in the table belongs to the task that took it.
+
+    use async_trait::async_trait;
+    use nogfso_journal::log::ReadFault;
+    use nogfso_kernel::Position;
+    use std::time::Duration;
+
+    use super::*;
+
+    struct Deaf;
+
+    #[async_trait]
+    impl Acker for Deaf {
+        async fn ack(&self) -> Result<(), ReadFault> {
+            Ok(())
+        }
+
+        async fn nak(&self, _delay: Duration) -> Result<(), ReadFault> {
+            Ok(())
+        }
+
+        async fn progress(&self) -> Result<(), ReadFault> {
+            Ok(())
+        }
+    }
+
+    fn lease(epoch: u64) -> Arc<Lease> {
+        let served = ServedHere {
+            epoch,
+            lease: Position(1),
+        };
+        Lease::new(served, Arc::new(Deaf))
+    }
+
+    #[test]
+    fn a_task_that_lost_its_claim_does_not_take_the_next_one_of_its_process_out() {
+        let table = Table::default();
+        let paused = table.enter("a", &lease(1));
+        let next = table.enter("a", &lease(2));
+        drop(paused);
+        let serving = Serving {
+            subject: "a".to_owned(),
+            epoch: 2,
+        };
+        assert_eq!(table.serving(), [serving]);
+        drop(next);
+        assert_eq!(table.serving(), []);
+    }
+}

@@ -9,6 +9,9 @@ pub const PRESENCE_EVERY_MS: u64 = 2_000;
 /// After how long without a word a worker counts as gone, in milliseconds.
 pub const PRESENCE_GONE_MS: u64 = 7_000;
 
+/// How much work a worker names that it is locked out of.
+pub const LOCKED_OUT_MAX: usize = 64;
+
 /// A worker instance that is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Presence {
@@ -32,6 +35,18 @@ pub struct Presence {
     pub busy: u32,
     /// Whether it takes new work; false while it drains.
     pub ready: bool,
+    /// What it would work on if no other process had the lock; at most [`LOCKED_OUT_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locked_out: Vec<LockedOut>,
+}
+
+/// Work that waits because a process has its lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LockedOut {
+    /// The journal subject of the work.
+    pub subject: String,
+    /// Who has the lock.
+    pub holder: Instance,
 }
 
 /// What a directory may hold to be adopted; 0 means unlimited (spec stad 8.3).

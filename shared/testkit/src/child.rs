@@ -5,7 +5,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 
 const LOG_TAIL_LINES: usize = 40;
 
@@ -76,6 +78,13 @@ impl OwnedChild {
         }
         kill_process(Pid::from_child(&self.child), signal)
             .expect("a child that was not waited for can be signalled");
+    }
+
+    /// Whether the program stands still after [`Signal::STOP`], which takes a moment to do so.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let how = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let state = waitid(WaitId::Pid(Pid::from_child(&self.child)), how);
+        state.is_ok_and(|state| state.is_some_and(|state| state.stopped()))
     }
 
     /// Does to the reaper what the end of this process does.

@@ -98,6 +98,12 @@ impl Process {
         self.child.signal(signal);
     }
 
+    /// Whether the program stands still, by [`Signal::STOP`] from whomever.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.child.is_stopped()
+    }
+
     /// How the program ended, or `None` while it runs.
     #[must_use]
     pub fn try_exit_status(&mut self) -> Option<ExitStatus> {
@@ -147,8 +153,11 @@ mod tests {
     fn the_exit_status_tells_code_and_signal() {
         assert_eq!(shell("exit 3").exit_status(DEADLINE).code(), Some(3));
         let mut process = shell("exec sleep 600");
+        assert!(!process.is_stopped());
         process.signal(Signal::STOP);
+        wait_until_blocking("it to stop", DEADLINE, || process.is_stopped());
         process.signal(Signal::CONT);
+        wait_until_blocking("it to go on", DEADLINE, || !process.is_stopped());
         process.signal(Signal::TERM);
         assert_eq!(
             process.exit_status(DEADLINE).signal(),

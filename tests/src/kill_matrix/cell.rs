@@ -10,18 +10,30 @@ use serde_json::{Value, json};
 use super::traces::{self, Expected};
 use crate::end_to_end::world::{Service, World};
 use crate::end_to_end::{GLOBAL_ROOT, REGISTRY};
-use crate::witness::{Witness, is_stopped};
+use crate::witness::Witness;
 
 /// Within which a point is reached, or the cell fails.
 pub(super) const REACH_LIMIT: Duration = Duration::from_secs(30);
 
-/// Who is killed.
+/// Who is killed: the process that stands at the point, or another one, or the server, while it stands there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Victim {
-    /// The process that stands at the point.
-    Process,
-    /// The server, while the process stands at the point.
+    Gateway,
+    Regd,
+    Stad,
     Server,
+}
+
+impl Victim {
+    /// The service that is killed, if it is one.
+    fn service(self) -> Option<Service> {
+        match self {
+            Self::Gateway => Some(Service::Gateway),
+            Self::Regd => Some(Service::Regd),
+            Self::Stad => Some(Service::Stad),
+            Self::Server => None,
+        }
+    }
 }
 
 /// A cell of the matrix.
@@ -118,26 +130,27 @@ impl Scene {
         let (world, witness, halts) = (&mut self.world, &self.witness, &self.halts);
         std::thread::scope(|scope| {
             let answer = scope.spawn(|| witness.accepted(command.subject, &command.payload));
-            let service = match cell.point.service() {
+            let standing = match cell.point.service() {
                 Owner::Gateway => Service::Gateway,
                 Owner::Regd => Service::Regd,
                 Owner::Stad => Service::Stad,
             };
-            let process = world.process(service).id();
-            let what = format!("{} to stand at {}", process, cell.point.name());
+            let process = world.process(standing);
+            let what = format!("{} to stand at {}", process.id(), cell.point.name());
             wait_until_blocking(&what, self.reach_limit, || {
-                halts.is_reached(cell.point) && is_stopped(process)
+                halts.is_reached(cell.point) && process.is_stopped()
             });
-            match cell.victim {
-                Victim::Process => {
+            let victim = cell.victim.service();
+            match victim {
+                Some(service) => {
                     world.kill(service);
                     world.restart(service);
                 }
-                Victim::Server => {
-                    world.server.restart();
-                    halts.let_go(cell.point).expect("the folder is ours");
-                    world.process(service).signal(Signal::CONT);
-                }
+                None => world.server.restart(),
+            }
+            if victim != Some(standing) {
+                halts.let_go(cell.point).expect("the folder is ours");
+                world.process(standing).signal(Signal::CONT);
             }
             answer.join().expect("it is accepted")
         })

@@ -1,9 +1,9 @@
-//! Every process is killed at every point between two of its steps, and the server while the process stands there; what was
-//! asked is then done, once.
+//! Every service and the server are killed while a process stands at a point between two of its steps, be it the victim or
+//! another; what was asked is then done, once.
 //!
 //! The points are listed in [`Point`]. A cell is a point, who is killed, and the errand on whose way the point lies; a cell
 //! whose point is not reached fails. A run takes a sample of the cells, drawn evenly by a seed that is printed and replayed
-//! with `NOGFSO_KILL_SEED`; `scripts/test --full` takes all of them.
+//! with `NOGFSO_KILL_SEED`; `scripts/test --full` takes all of them, `NOGFSO_KILL_POINT` those of one point by its name.
 
 mod cell;
 mod traces;
@@ -17,15 +17,25 @@ use nogfso_testkit::{is_full, wished};
 use self::cell::{Cell, REACH_LIMIT, Scene, Victim};
 
 /// How many cells of each victim a run without `--full` takes.
-const SAMPLE_COUNT: usize = 19;
+const SAMPLE_COUNT: usize = 14;
 
 #[test]
-fn every_process_may_be_killed_at_every_point() {
-    survives(Victim::Process);
+fn the_gateway_may_be_killed_at_every_point() {
+    survives(Victim::Gateway);
 }
 
 #[test]
-fn the_server_may_be_killed_while_a_process_stands_at_any_point() {
+fn regd_may_be_killed_at_every_point() {
+    survives(Victim::Regd);
+}
+
+#[test]
+fn the_worker_may_be_killed_at_every_point() {
+    survives(Victim::Stad);
+}
+
+#[test]
+fn the_server_may_be_killed_at_every_point() {
     survives(Victim::Server);
 }
 
@@ -37,10 +47,14 @@ fn survives(victim: Victim) {
     let all = cells(victim);
     let wish = wished::<u64>("NOGFSO_KILL_SEED");
     let seed = wish.unwrap_or_else(|| RandomState::new().build_hasher().finish() >> 32);
-    let chosen = if is_full() {
-        all.clone()
-    } else {
-        sample(&all, seed)
+    let point = wished::<String>("NOGFSO_KILL_POINT");
+    let chosen: Vec<_> = match point {
+        Some(name) => {
+            let cells = all.iter().copied();
+            cells.filter(|cell| cell.point.name() == name).collect()
+        }
+        None if is_full() => all.clone(),
+        None => sample(&all, seed),
     };
     println!(
         "kill matrix, {victim:?} killed: {} of {} cells, NOGFSO_KILL_SEED={seed}",
@@ -91,7 +105,7 @@ fn a_cell_whose_point_is_not_reached_fails() {
     let cell = Cell {
         point: Point::GatewayAsks,
         errand: Errand::Stat,
-        victim: Victim::Process,
+        victim: Victim::Gateway,
     };
     Scene::new(Duration::from_secs(1)).play(cell);
 }

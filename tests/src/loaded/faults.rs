@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use nogfso_testkit::Signal;
+use nogfso_testkit::{Proxy, Signal};
 
 use super::chance::Chance;
 use super::fleet::Fleet;
@@ -12,14 +12,13 @@ use super::tally::Tally;
 
 const PAUSE_BETWEEN_MS: (u64, u64) = (100, 800);
 const LASTS_MS: (u64, u64) = (100, 3_000);
-const SERVER_AWAY_MS_MAX: u64 = 1_500;
 
 /// What is to be put right, and when.
 #[derive(Debug, Clone, Copy)]
 enum Heal {
     Resume(usize),
     Mend(usize),
-    ResumeServer,
+    ResumeServer(usize),
 }
 
 /// Breaks things until `stop`; what is broken then is left so.
@@ -53,8 +52,8 @@ pub(crate) fn inflict(fleet: &Mutex<Fleet>, mut chance: Chance, stop: &AtomicBoo
 fn put_right(fleet: &mut Fleet, heal: Heal) {
     match heal {
         Heal::Resume(at) => fleet.signal(at, Signal::CONT),
-        Heal::Mend(at) => fleet.members[at].line.mend(),
-        Heal::ResumeServer => fleet.server.resume(),
+        Heal::Mend(at) => fleet.members[at].line.iter().for_each(Proxy::mend),
+        Heal::ResumeServer(node) => fleet.broker.resume(node),
     }
 }
 
@@ -62,33 +61,28 @@ fn break_something(fleet: &mut Fleet, chance: &mut Chance) -> (String, Option<He
     let count = u64::try_from(fleet.members.len()).expect("there are few");
     let at = usize::try_from(chance.below(count)).expect("there are few");
     let role = fleet.members[at].role;
-    match chance.below(12) {
-        0..=3 => {
-            fleet.kill(at);
-            (format!("{role:?} killed"), None)
+    let line = fleet.members[at].line.as_ref();
+    match (chance.below(12), line) {
+        (6 | 7, Some(line)) => {
+            line.cut();
+            (format!("{role:?} cut off"), Some(Heal::Mend(at)))
         }
-        4 | 5 => {
+        (8 | 9, Some(line)) => {
+            line.silence();
+            (format!("{role:?} silenced"), Some(Heal::Mend(at)))
+        }
+        (10, _) => (fleet.broker.kill(chance), None),
+        (11, _) => {
+            let node = fleet.broker.pause(chance);
+            ("server paused".to_owned(), Some(Heal::ResumeServer(node)))
+        }
+        (4 | 5, _) => {
             fleet.signal(at, Signal::STOP);
             (format!("{role:?} paused"), Some(Heal::Resume(at)))
         }
-        6 | 7 => {
-            fleet.members[at].line.cut();
-            (format!("{role:?} cut off"), Some(Heal::Mend(at)))
-        }
-        8 | 9 => {
-            fleet.members[at].line.silence();
-            (format!("{role:?} silenced"), Some(Heal::Mend(at)))
-        }
-        10 => {
-            fleet.server.kill();
-            let away = chance.below(SERVER_AWAY_MS_MAX);
-            std::thread::sleep(Duration::from_millis(away));
-            fleet.server.restart();
-            ("server killed".to_owned(), None)
-        }
-        _ => {
-            fleet.server.pause();
-            ("server paused".to_owned(), Some(Heal::ResumeServer))
+        (_, _) => {
+            fleet.kill(at);
+            (format!("{role:?} killed"), None)
         }
     }
 }

@@ -6,15 +6,13 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use nogfso::accounts::{Accounts, Person, SERVICE};
-use nogfso::context::{context, inbox_prefix, url};
-use nogfso_testkit::{
-    NatsServer, NatsSettings, Process, Proxy, Signal, binary, wait_until_blocking,
-};
+use nogfso::context::{context, inbox_prefix};
+use nogfso_testkit::{NatsServer, Process, Proxy, Signal, binary, wait_until_blocking};
 use tempfile::TempDir;
 
+use super::broker::Broker;
 use super::{ACK_WAIT_MS, DEADLINE, HOST};
 use crate::end_to_end::asking::Asks;
-use crate::end_to_end::world::rights_of;
 
 /// What a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +36,15 @@ const ROLES: [Role; 7] = [
 /// One process.
 pub(crate) struct Member {
     pub(crate) role: Role,
-    pub(crate) line: Proxy,
+    /// To the server; to three there is none that could be cut, since clients learn of the others.
+    pub(crate) line: Option<Proxy>,
     process: Process,
 }
 
 /// All of them, and what they work on.
 pub(crate) struct Fleet {
     pub(crate) members: Vec<Member>,
-    pub(crate) server: NatsServer,
+    pub(crate) broker: Broker,
     pub(crate) accounts: Accounts,
     /// What processes said of mistakes before they were ended.
     pub(crate) alarms: Vec<String>,
@@ -62,15 +61,15 @@ impl Asks for Fleet {
 }
 
 impl Fleet {
-    /// Everything runs and is ready.
+    /// Everything runs and is ready, on one server.
     pub(crate) fn start() -> Self {
-        Self::start_with(&[], |_| {})
+        Self::start_with(&[], Broker::one)
     }
 
-    /// As [`Fleet::start`], with more in the environment of its processes, on a server that `prepare` has seen to.
+    /// As [`Fleet::start`], with more in the environment of its processes, on a broker of one's own.
     pub(crate) fn start_with(
         environment: &[(&'static str, &'static str)],
-        prepare: impl FnOnce(&mut NatsServer),
+        broker: impl FnOnce(&Accounts) -> Broker,
     ) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("nogfso loaded ")
@@ -82,23 +81,24 @@ impl Fleet {
         }
         let accounts =
             Accounts::load(&folder.path().join("secrets"), &[]).expect("passwords can be made");
-        let mut server =
-            NatsServer::start_with(NatsSettings::default().with_raw(&rights_of(&accounts)));
-        prepare(&mut server);
         let mut fleet = Self {
             members: Vec::new(),
             environment: environment.to_vec(),
-            server,
+            broker: broker(&accounts),
             accounts,
             alarms: Vec::new(),
             ended: Vec::new(),
             folder,
         };
-        let text = context(fleet.listen(), &fleet.accounts.operator);
+        let listen = SocketAddr::from(([127, 0, 0, 1], fleet.port()));
+        let text = context(listen, &fleet.accounts.operator);
         fs::write(fleet.context(), text).expect("the temporary folder can be written");
         for role in ROLES {
-            let line = Proxy::to(fleet.listen());
-            let process = fleet.spawn(role, &line);
+            let line = match &fleet.broker {
+                Broker::One(_) => Some(Proxy::to(listen)),
+                Broker::Three(_) => None,
+            };
+            let process = fleet.spawn(role, line.as_ref());
             fleet.members.push(Member {
                 role,
                 line,
@@ -109,9 +109,20 @@ impl Fleet {
         fleet
     }
 
-    /// Where the server listens.
-    pub(crate) fn listen(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.server.client_port()))
+    /// The one server.
+    pub(crate) fn server(&mut self) -> &mut NatsServer {
+        match &mut self.broker {
+            Broker::One(server) => server,
+            Broker::Three(cluster) => cluster.node_mut(0),
+        }
+    }
+
+    /// The port of the one server, or of the first.
+    fn port(&self) -> u16 {
+        match &self.broker {
+            Broker::One(server) => server.client_port(),
+            Broker::Three(cluster) => cluster.node(0).client_port(),
+        }
     }
 
     /// The folder of the directories of a registry's repos.
@@ -119,7 +130,7 @@ impl Fleet {
         self.folder.path().join("real data").join(registry)
     }
 
-    fn spawn(&self, role: Role, line: &Proxy) -> Process {
+    fn spawn(&self, role: Role, line: Option<&Proxy>) -> Process {
         let mut command = match role {
             Role::Gateway => Command::new(binary("nogfsogwd")),
             Role::Regd => Command::new(binary("nogfsoregd")),
@@ -135,7 +146,11 @@ impl Fleet {
             }
         };
         command
-            .env("NOGFSO_SERVER", line.url())
+            .env(
+                "NOGFSO_SERVER",
+                line.map_or_else(|| self.broker.urls().join(","), Proxy::url),
+            )
+            .env("NOGFSO_REPLICAS", self.broker.replicas())
             .env("NOGFSO_USER", SERVICE)
             .env("NOGFSO_PASSWORD", self.accounts.service.reveal())
             .env("NOGFSO_REGD_ACK_WAIT_MS", ACK_WAIT_MS)
@@ -187,12 +202,9 @@ impl Fleet {
 
     /// Mends all lines, lets everything go on, and waits until all are connected and ready.
     pub(crate) fn heal(&mut self) {
-        if !self.server.is_running() {
-            self.server.restart();
-        }
-        self.server.resume();
+        self.broker.heal();
         for at in 0..self.members.len() {
-            self.members[at].line.mend();
+            self.members[at].line.iter().for_each(Proxy::mend);
             self.signal(at, Signal::CONT);
         }
         wait_until_blocking("all processes to be ready", DEADLINE, || {
@@ -214,7 +226,7 @@ impl Fleet {
 
     fn start_again(&mut self, at: usize) {
         self.note_alarms(at);
-        let (role, line) = (self.members[at].role, &self.members[at].line);
+        let (role, line) = (self.members[at].role, self.members[at].line.as_ref());
         let process = self.spawn(role, line);
         self.members[at].process = process;
     }
@@ -226,7 +238,7 @@ impl Fleet {
 ///
 /// Tells why there is none.
 pub(crate) async fn connect(
-    listen: SocketAddr,
+    urls: Vec<String>,
     person: &Person,
 ) -> Result<async_nats::Client, async_nats::ConnectError> {
     let name = person.name.to_string();
@@ -235,6 +247,6 @@ pub(crate) async fn connect(
         .custom_inbox_prefix(inbox_prefix(&person.name))
         .retry_on_initial_connect()
         .reconnect_delay_callback(|_| std::time::Duration::from_millis(100))
-        .connect(url(listen))
+        .connect(urls)
         .await
 }

@@ -1,10 +1,11 @@
 //! The product under load while everything breaks at random; then the judge of [`checker`](crate::checker).
 //!
-//! Two gateways, two regds and three workers of one host, each a process on a line of its own to one server; sixteen clients
+//! Two gateways, two regds and three workers of one host, on one server, each on a line of its own, or on three; sixteen clients
 //! with mixed commands, which ask again with the same words while an outcome is open, as clients do. The seed is printed;
 //! it fixes what is asked for and what breaks, not how threads and processes meet.
 
 pub(crate) mod asking;
+pub(crate) mod broker;
 mod chance;
 mod client;
 mod faults;
@@ -22,6 +23,7 @@ use serde_json::json;
 
 use crate::checker::promises::Promise;
 use crate::checker::{Evidence, judge};
+use broker::Broker;
 use chance::Chance;
 use client::{Client, Shared};
 use fleet::{Fleet, connect};
@@ -33,6 +35,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const ACK_WAIT_MS: &str = "2000";
 const CLIENT_COUNT: u64 = 16;
 const LOAD_SECONDS: u64 = 40;
+/// Three servers, each of which writes everything, take longer to come to the same.
+const LOAD_SECONDS_OF_THREE: u64 = 30;
 const LOAD_SECONDS_FULL: u64 = 600;
 /// The stream of numbers of what breaks; the clients have those below.
 const FAULTS: u64 = 1_000;
@@ -44,16 +48,26 @@ pub(crate) const REGISTRIES: [&str; 3] = ["load-a", "load-b", "load-c"];
 
 #[test]
 fn what_was_acknowledged_is_there_once_whatever_broke() {
+    let seconds = wished_seconds(LOAD_SECONDS);
+    load_and_judge(seconds, Fleet::start);
+}
+
+#[test]
+fn what_three_replicas_acknowledged_is_there_once_whichever_of_them_died() {
+    let seconds = wished_seconds(LOAD_SECONDS_OF_THREE);
+    load_and_judge(seconds, || Fleet::start_with(&[], Broker::three));
+}
+
+fn wished_seconds(sample: u64) -> u64 {
+    let usual = if is_full() { LOAD_SECONDS_FULL } else { sample };
+    wished("NOGFSO_LOAD_SECONDS").unwrap_or(usual)
+}
+
+fn load_and_judge(seconds: u64, start: impl FnOnce() -> Fleet) {
     let seed = wished("NOGFSO_SEED").unwrap_or_else(Chance::fresh_seed);
-    let usual = if is_full() {
-        LOAD_SECONDS_FULL
-    } else {
-        LOAD_SECONDS
-    };
-    let seconds = wished("NOGFSO_LOAD_SECONDS").unwrap_or(usual);
-    println!("NOGFSO_SEED={seed} NOGFSO_LOAD_SECONDS={seconds}");
+    eprintln!("NOGFSO_SEED={seed} NOGFSO_LOAD_SECONDS={seconds}");
     let began = Instant::now();
-    let fleet = Fleet::start();
+    let fleet = start();
     let host_roots = REGISTRIES.map(|registry| fleet.host_root(registry));
     let shared = Arc::new(Shared {
         stop: AtomicBool::new(false),
@@ -70,15 +84,15 @@ fn what_was_acknowledged_is_there_once_whatever_broke() {
 
     let verdict = judge(&end.evidence);
     for line in done.lines() {
-        println!("{line}");
+        eprintln!("{line}");
     }
-    println!(
+    eprintln!(
         "{} operations and faults in {loaded:?}, judged after {:?}: {:?}",
         done.total(),
         began.elapsed(),
         verdict.counts
     );
-    println!("ended by themselves: {:#?}", fleet.ended);
+    eprintln!("ended by themselves: {:#?}", fleet.ended);
     let complaints: Vec<String> = verdict.complaints.iter().map(ToString::to_string).collect();
     let (complaints, alarms) = (complaints.join("\n"), fleet.alarms.join("\n"));
     assert!(complaints.is_empty(), "seed {seed}:\n{complaints}");
@@ -95,18 +109,18 @@ fn run(
     seed: u64,
     seconds: u64,
 ) -> (Tally, Vec<Promise>) {
-    let (listen, operator) = {
+    let (urls, operator) = {
         let fleet = fleet.lock().expect("nobody panics with it");
-        (fleet.listen(), fleet.accounts.operator.clone())
+        (fleet.broker.urls(), fleet.accounts.operator.clone())
     };
     let calm = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENT_COUNT)
             .map(|number| {
-                let (shared, operator) = (Arc::clone(shared), &operator);
+                let (shared, urls, operator) = (Arc::clone(shared), urls.clone(), &operator);
                 scope.spawn(move || {
                     on_a_runtime(async move {
-                        let nats = connect(listen, operator).await.expect("it is retried");
+                        let nats = connect(urls, operator).await.expect("it is retried");
                         let chance = Chance::new(seed, number);
                         let mut client = Client::new(number, nats, chance, shared);
                         client.run().await;
@@ -135,7 +149,7 @@ fn run(
 
 /// Makes the registries and their roots.
 pub(crate) async fn begin(fleet: &Fleet) {
-    let nats = connect(fleet.listen(), &fleet.accounts.operator)
+    let nats = connect(fleet.broker.urls(), &fleet.accounts.operator)
         .await
         .expect("the server takes the operator");
     let mut chance = Chance::new(0, 0);
@@ -167,7 +181,7 @@ pub(crate) struct End {
 /// Waits until nothing moves any more, and takes everything down.
 pub(crate) async fn taken_down(fleet: &Fleet, promises: Vec<Promise>) -> End {
     let journal = quiet::journal(fleet).await;
-    let operator = connect(fleet.listen(), &fleet.accounts.operator)
+    let operator = connect(fleet.broker.urls(), &fleet.accounts.operator)
         .await
         .expect("the server takes the operator");
     let quiet = quiet::until_quiet(&journal).await;

@@ -25,7 +25,7 @@ const PAGE_ROWS: u64 = 500;
 pub(crate) async fn journal(fleet: &Fleet) -> Client {
     let password = fleet.accounts.service.reveal().to_owned();
     async_nats::ConnectOptions::with_user_and_password(SERVICE.to_owned(), password)
-        .connect(nogfso::context::url(fleet.listen()))
+        .connect(fleet.broker.urls())
         .await
         .expect("the server takes the services' user")
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use nogfso_domain::work::{Work, WorkEvent};
-use nogfso_faults::COST_PER_FILE_US;
+use nogfso_faults::{COST_PER_FILE_US, HALT_FOLDER, Halts, Point};
 use nogfso_ids::{RepoId, RequestId};
 use nogfso_testkit::{Process, wait_until_blocking};
 use serde_json::json;
@@ -35,6 +35,8 @@ pub(super) struct Worker {
     pub(super) instance: String,
     /// The name by which the commits of shadows know it.
     pub(super) committer: String,
+    /// Where it alone is made to stand still.
+    pub(super) halts: Halts,
 }
 
 /// The host of the workers and everything round it.
@@ -89,8 +91,12 @@ impl Fleet {
     /// Starts another worker and waits until it is ready.
     pub(super) fn add_worker(&mut self, change: impl FnOnce(&mut Command)) -> usize {
         let committer = format!("worker {}", self.workers.len() + 1);
+        let halt_folder = self.world.halt_folder().join(&committer);
+        fs::create_dir(&halt_folder).expect("the temporary folder can be written");
         let mut command = self.command();
-        command.arg(format!("--git-committer={committer} <w@example.com>"));
+        command
+            .arg(format!("--git-committer={committer} <w@example.com>"))
+            .env(HALT_FOLDER, &halt_folder);
         change(&mut command);
         let mut process = Process::start(&mut command);
         let ready = process.wait_for_line("ready", DEADLINE);
@@ -99,6 +105,7 @@ impl Fleet {
             instance: instance.trim().to_owned(),
             committer,
             process,
+            halts: Halts::new(&halt_folder),
         });
         self.workers.len() - 1
     }
@@ -191,13 +198,21 @@ impl Fleet {
         self.repos.iter().copied().filter(is_held).collect()
     }
 
-    /// Waits until a worker has claims; at that moment, or a little later.
-    pub(super) fn await_claims_of(&self, worker: usize) {
-        let instance = &self.workers[worker].instance;
-        wait_until_blocking("a claim", ROUND_DEADLINE, || {
-            let mut works = self.repos.iter().map(|repo| self.witness.work_state(*repo));
-            works.any(|work| holder(&work).as_ref() == Some(instance))
+    /// Asks for a stat of everything, and has the worker stand still as soon as it comes to `point`. Its signal lets it go on.
+    pub(super) fn ask_all_until_stopped(
+        &mut self,
+        worker: usize,
+        point: Point,
+    ) -> BTreeMap<RepoId, RequestId> {
+        let halts = self.workers[worker].halts.clone();
+        halts.arm(point).expect("the folder is ours");
+        let requests = self.ask_all();
+        let process = &self.workers[worker].process;
+        wait_until_blocking("the worker to stand still", ROUND_DEADLINE, || {
+            halts.is_reached(point) && process.is_stopped()
         });
+        halts.let_go(point).expect("the folder is ours");
+        requests
     }
 
     pub(super) fn realdir(&self, repo: RepoId) -> PathBuf {

@@ -10,17 +10,20 @@ mod watch;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use nogfso_faults::Point;
 use nogfso_testkit::{Process, Proxy, Signal, wait_until_blocking};
 use serde_json::json;
 
-use self::fleet::{Fleet, ROUND_DEADLINE};
+use self::fleet::Fleet;
 use self::hands::{Ended, counts, lost, tenures};
 use self::watch::Watch;
 use crate::end_to_end::DEADLINE;
 use crate::end_to_end::asking::Asks;
-use crate::witness::{is_stopped, lock_holder};
+use crate::witness::lock_holder;
 
 const ACK_WAIT_MS: &str = "2000";
+/// Which of three workers something happens to.
+const VICTIM: usize = 1;
 /// For the cut: the third of it that is left after the holder noticed must do for the file at hand, on a busy machine too.
 const CUT_ACK_WAIT_MS: &str = "6000";
 const CUT_ACK_WAIT: Duration = Duration::from_secs(6);
@@ -45,34 +48,34 @@ fn three_workers_share_the_work_and_no_lane_is_in_two_hands() {
 fn what_a_killed_worker_had_in_hand_is_taken_over() {
     let mut fleet = Fleet::of_three(ACK_WAIT_MS);
     let watch = Watch::on(&fleet);
-    let requests = fleet.ask_all();
-    let victim = stopped_with_work_in_hand(&mut fleet);
-    fleet.workers[victim].process.signal(Signal::KILL);
+    let requests = fleet.ask_all_until_stopped(VICTIM, Point::StadRecorded);
+    fleet.workers[VICTIM].process.signal(Signal::KILL);
     fleet.await_all(&requests);
     watch.found_order(&fleet);
     let tenures = tenures(&fleet);
     let lost = lost(&tenures);
     assert!(!lost.is_empty());
-    let name = &fleet.workers[victim].instance;
+    let name = &fleet.workers[VICTIM].instance;
     assert!(
         lost.iter().all(|tenure| tenure.instance == *name),
         "{lost:?}"
     );
 }
 
+/// It stands where the next thing that it does is to move a branch.
 #[test]
 fn a_stopped_worker_keeps_its_repos_and_no_other_and_goes_on_later() {
     let mut fleet = Fleet::of_three(ACK_WAIT_MS);
     let watch = Watch::on(&fleet);
-    let requests = fleet.ask_all();
-    let stopped = stopped_with_work_in_hand(&mut fleet);
-    let held = fleet.held_by(stopped);
+    let requests = fleet.ask_all_until_stopped(VICTIM, Point::StadRecorded);
+    let held = fleet.held_by(VICTIM);
+    assert!(!held.is_empty());
     let mut others = requests.clone();
     others.retain(|repo, _| !held.contains(repo));
     assert!(others.len() > held.len());
     fleet.await_all(&others);
 
-    let name = fleet.workers[stopped].instance.clone();
+    let name = fleet.workers[VICTIM].instance.clone();
     for repo in &held {
         let asked = json!({ "repo": repo, "request": requests[repo] });
         let seen = fleet.witness.accepted("fso.get.request", &asked);
@@ -86,9 +89,9 @@ fn a_stopped_worker_keeps_its_repos_and_no_other_and_goes_on_later() {
         let told = fleet.world.ctl(&words).ok();
         assert!(told.contains(&format!("heldBy: {name}\n")), "{told}");
     }
-    assert_eq!(fleet.held_by(stopped), held, "nobody took them");
+    assert_eq!(fleet.held_by(VICTIM), held, "nobody took them");
 
-    fleet.workers[stopped].process.signal(Signal::CONT);
+    fleet.workers[VICTIM].process.signal(Signal::CONT);
     fleet.await_all(&requests);
     watch.found_order(&fleet);
     let tenures = tenures(&fleet);
@@ -97,6 +100,31 @@ fn a_stopped_worker_keeps_its_repos_and_no_other_and_goes_on_later() {
         lost.iter().all(|tenure| tenure.instance == name),
         "{lost:?}"
     );
+}
+
+/// Between its lock and its claim it is not in the journal.
+#[test]
+fn who_has_a_lock_without_a_claim_is_shown_as_the_holder() {
+    let mut fleet = Fleet::without_workers(ACK_WAIT_MS, 1);
+    let first = fleet.add_worker(|_| {});
+    fleet.adopt_all();
+    let requests = fleet.ask_all_until_stopped(first, Point::StadLocked);
+    fleet.add_worker(|_| {});
+    let (repo, request) = requests.iter().next().expect("there is one");
+    let asked = json!({ "repo": repo, "request": request });
+    wait_until_blocking("the holder to be shown", DEADLINE, || {
+        let seen = fleet.witness.ask("fso.get.request", &asked)?;
+        let is_shown = seen["held_by"] == fleet.workers[first].instance;
+        if is_shown {
+            Ok(())
+        } else {
+            Err(seen.to_string())
+        }
+    });
+    assert_eq!(fleet.witness.work_state(*repo).claim, None);
+    fleet.workers[first].process.signal(Signal::CONT);
+    fleet.await_all(&requests);
+    fleet.assert_recorded_once();
 }
 
 #[test]
@@ -121,9 +149,9 @@ fn is_cut_off_and_comes_back(cut_off: fn(&Proxy)) {
     }
     fleet.adopt_all();
     let watch = Watch::on(&fleet);
-    let requests = fleet.ask_all();
-    fleet.await_claims_of(far);
+    let requests = fleet.ask_all_until_stopped(far, Point::StadLoaded);
     cut_off(&proxy);
+    fleet.workers[far].process.signal(Signal::CONT);
     wait_until_unlocked(&fleet, far);
     fleet.await_all(&requests);
     proxy.mend();
@@ -139,6 +167,7 @@ fn is_cut_off_and_comes_back(cut_off: fn(&Proxy)) {
     let name = fleet.workers[far].instance.as_str();
     assert!(counts(&tenures)[name] > before, "it takes part again");
     let lost = lost(&tenures);
+    assert!(!lost.is_empty(), "others took over what it had");
     assert!(
         lost.iter().all(|tenure| tenure.instance == name),
         "{lost:?}"
@@ -147,32 +176,51 @@ fn is_cut_off_and_comes_back(cut_off: fn(&Proxy)) {
 
 #[test]
 fn a_lone_worker_that_is_cut_off_goes_on_where_it_was() {
-    let mut fleet = Fleet::without_workers(CUT_ACK_WAIT_MS, 2);
+    let points = [Point::StadMarked, Point::StadLoaded, Point::StadFinishes];
+    let tenures = cut_off_alone(Proxy::cut, &points);
+    let lost = lost(&tenures);
+    assert!(lost.is_empty(), "the claim stays its own: {lost:?}");
+}
+
+/// What it waits for an answer to may be stored, and it does not know.
+#[test]
+fn a_worker_that_is_cut_off_while_it_waits_for_an_answer_unlocks_in_time_too() {
+    let points = [Point::StadClaims, Point::StadStarts, Point::StadStarted];
+    cut_off_alone(Proxy::cut, &points);
+}
+
+#[test]
+fn a_worker_whose_line_falls_silent_while_it_waits_for_an_answer_unlocks_in_time_too() {
+    let points = [Point::StadClaims, Point::StadStarted, Point::StadFinishes];
+    cut_off_alone(Proxy::silence, &points);
+}
+
+fn cut_off_alone(cut_off: fn(&Proxy), at: &[Point]) -> hands::Tenures {
+    let mut fleet = Fleet::without_workers(CUT_ACK_WAIT_MS, 1);
     let proxy = Proxy::to(fleet.world.listen());
     let far = fleet.add_worker(|command| {
         command.env("NOGFSO_SERVER", proxy.url());
     });
     fleet.adopt_all();
-    let requests = fleet.ask_all();
-    fleet.await_claims_of(far);
-    proxy.cut();
-    wait_until_unlocked(&fleet, far);
-    proxy.mend();
-    fleet.await_all(&requests);
-    let tenures = tenures(&fleet);
-    let lost = lost(&tenures);
-    fleet.assert_recorded_once();
-    assert!(lost.is_empty(), "the claim stays its own: {lost:?}");
+    for point in at {
+        let requests = fleet.ask_all_until_stopped(far, *point);
+        cut_off(&proxy);
+        fleet.workers[far].process.signal(Signal::CONT);
+        wait_until_unlocked(&fleet, far);
+        proxy.mend();
+        fleet.await_all(&requests);
+        fleet.assert_recorded_once();
+    }
+    tenures(&fleet)
 }
 
 #[test]
 fn a_worker_that_is_told_to_end_hands_over_at_once() {
     let mut fleet = Fleet::of_three(DRAIN_ACK_WAIT_MS);
     let watch = Watch::on(&fleet);
-    let requests = fleet.ask_all();
-    let leaving = stopped_with_work_in_hand(&mut fleet);
-    let held = fleet.held_by(leaving);
-    let process = &mut fleet.workers[leaving].process;
+    let requests = fleet.ask_all_until_stopped(VICTIM, Point::StadStarted);
+    let held = fleet.held_by(VICTIM);
+    let process = &mut fleet.workers[VICTIM].process;
     process.signal(Signal::TERM);
     process.signal(Signal::CONT);
     assert!(process.exit_status(DEADLINE).success());
@@ -194,7 +242,7 @@ fn a_worker_that_is_told_to_end_hands_over_at_once() {
     watch.found_order(&fleet);
     let tenures = tenures(&fleet);
     assert_eq!(lost(&tenures), Vec::<&hands::Tenure>::new());
-    let name = &fleet.workers[leaving].instance;
+    let name = &fleet.workers[VICTIM].instance;
     let handed_over = tenures.values().any(|of_repo| {
         of_repo.windows(2).any(|pair| {
             let is_given = matches!(pair[0].ended, Some(Ended::Released(_)));
@@ -237,28 +285,6 @@ fn of_two_workers_with_different_prefixes_that_start_at_once_one_starts() {
     let said = processes[n].lines().join("\n");
     assert!(said.contains("--prefix"), "{said}");
     processes[1 - n].wait_for_line("ready", DEADLINE);
-}
-
-/// Stops a worker that has a repo in hand which was requested in this round and is not done.
-fn stopped_with_work_in_hand(fleet: &mut Fleet) -> usize {
-    let victim = 1;
-    wait_until_blocking("a worker to be stopped at work", ROUND_DEADLINE, || {
-        fleet.await_claims_of(victim);
-        let process = &mut fleet.workers[victim].process;
-        process.signal(Signal::STOP);
-        let id = process.id();
-        wait_until_blocking("it to stop", DEADLINE, || is_stopped(id));
-        let name = &fleet.workers[victim].instance;
-        let has_claim = fleet.repos.iter().any(|repo| {
-            let claim = fleet.witness.work_state(*repo).claim;
-            claim.is_some_and(|claim| claim.instance.to_string() == *name)
-        });
-        if !has_claim {
-            fleet.workers[victim].process.signal(Signal::CONT);
-        }
-        has_claim
-    });
-    victim
 }
 
 /// Waits until a worker that was just cut off has let go of every lock, at most as long as its claims last.

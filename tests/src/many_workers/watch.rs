@@ -193,10 +193,9 @@ fn holders(places: &[Place]) -> BTreeMap<PathBuf, BTreeSet<String>> {
     held
 }
 
-/// A mark that is just being written reads as none.
 fn mark(lock: &Path) -> Option<Mark> {
     let text = fs::read_to_string(lock).ok()?;
-    let (epoch, instance) = text.strip_suffix('\n')?.split_once(' ')?;
+    let (epoch, instance) = text.lines().next()?.split_once(' ')?;
     Some((epoch.parse().ok()?, instance.to_owned()))
 }
 

@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nogfso_testkit::NatsServer;
+use nogfso::accounts::Accounts;
 use serde_json::{Value, json};
 
 use super::{REGISTRY, adopt, assert_all_is_well, id_of, last_sequences};
 use crate::end_to_end::asking::Asks;
 use crate::loaded::asking::one_try;
+use crate::loaded::broker::Broker;
 use crate::loaded::fleet::{Fleet, connect};
 use crate::loaded::{HOST, begin, on_a_runtime};
 
@@ -76,13 +77,18 @@ impl Drop for Disk {
 #[test]
 fn a_full_disk_is_told_soon_and_forgotten_when_there_is_room() {
     let mut disk = Err(String::new());
-    let on_a_small_disk = |server: &mut NatsServer| {
+    let on_a_small_disk = |accounts: &Accounts| {
+        let mut broker = Broker::one(accounts);
+        let Broker::One(server) = &mut broker else {
+            unreachable!("one was asked for");
+        };
         server.kill();
         let folder = server.store_dir();
         std::fs::remove_dir_all(&folder).expect("the temporary folder can be written");
         std::fs::create_dir(&folder).expect("the temporary folder can be written");
         disk = Disk::mount(&folder);
         server.restart();
+        broker
     };
     let mut fleet = Fleet::start_with(&[], on_a_small_disk);
     let disk = match disk {
@@ -97,10 +103,10 @@ fn a_full_disk_is_told_soon_and_forgotten_when_there_is_room() {
     on_a_runtime(begin(&fleet));
     let repo = id_of(&adopt(&fleet, "a repo", 3));
     disk.fill();
-    on_a_runtime(refused(&fleet));
+    on_a_runtime(refused(&mut fleet));
 
     disk.free();
-    fleet.server.restart();
+    fleet.server().restart();
     let began = Instant::now();
     fleet.ctl(&["stat", "--wait=60s", &repo]).ok();
     adopt(&fleet, "another repo", 3);
@@ -114,8 +120,8 @@ fn a_full_disk_is_told_soon_and_forgotten_when_there_is_room() {
 }
 
 /// Asks until the disk is full for commands, and looks at the answers from then on.
-async fn refused(fleet: &Fleet) {
-    let nats = connect(fleet.listen(), &fleet.accounts.operator)
+async fn refused(fleet: &mut Fleet) {
+    let nats = connect(fleet.broker.urls(), &fleet.accounts.operator)
         .await
         .expect("the server takes the operator");
     let init_root = async |name: String| {

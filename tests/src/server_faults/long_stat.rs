@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{DEADLINE, adopt, assert_all_is_well, id_of};
 use crate::checker::raw;
 use crate::end_to_end::asking::Asks;
+use crate::loaded::broker::Broker;
 use crate::loaded::fleet::Fleet;
 use crate::loaded::{begin, on_a_runtime, quiet};
 
@@ -20,7 +21,7 @@ const LOADER_COUNT: usize = 3;
 
 #[test]
 fn a_long_stat_goes_on_in_the_same_hands_when_the_server_is_restarted() {
-    let mut fleet = Fleet::start_with(&[(COST_PER_FILE_US, COST_US)], |_| {});
+    let mut fleet = Fleet::start_with(&[(COST_PER_FILE_US, COST_US)], Broker::one);
     on_a_runtime(begin(&fleet));
     let small: Vec<String> = (0..LOADER_COUNT)
         .map(|n| id_of(&adopt(&fleet, &format!("small {n}"), 3)))
@@ -41,7 +42,7 @@ fn a_long_stat_goes_on_in_the_same_hands_when_the_server_is_restarted() {
         wait_until_blocking("the long stat to run", DEADLINE, || {
             state(&fleet, &long, &request) == "running"
         });
-        fleet.server.restart();
+        fleet.server().restart();
         let after = wait_until_blocking("an answer after the restart", DEADLINE, || {
             let state = state(&fleet, &long, &request);
             (!state.is_null()).then_some(state)

@@ -24,9 +24,9 @@ fn a_restored_copy_is_noticed_by_all_and_left_alone_until_they_are_started_again
     settle(&fleet);
     let copies = tempfile::tempdir().unwrap();
     let copy = copies.path().join("copy");
-    fleet.server.kill();
-    fleet.server.copy_store(&copy);
-    fleet.server.restart();
+    fleet.server().kill();
+    fleet.server().copy_store(&copy);
+    fleet.server().restart();
     let served = ["workers"];
     wait_until_blocking("the services to be back", DEADLINE, || {
         fleet.ctl(&served).status == 0
@@ -36,12 +36,12 @@ fn a_restored_copy_is_noticed_by_all_and_left_alone_until_they_are_started_again
     fleet.ctl(&["stat", "--wait=60s", &kept]).ok();
     watcher.wait_for_line(&lost, DEADLINE);
     settle(&fleet);
-    let known = last_sequences(&fleet);
+    let known = last_sequences(&mut fleet);
 
-    fleet.server.kill();
-    fleet.server.restore_store(&copy);
-    fleet.server.restart();
-    let restored = last_sequences(&fleet);
+    fleet.server().kill();
+    fleet.server().restore_store(&copy);
+    fleet.server().restart();
+    let restored = last_sequences(&mut fleet);
     assert!(
         known.iter().all(|(stream, last)| restored[stream] < *last),
         "each stream lost something: {known:?}, {restored:?}"
@@ -53,7 +53,7 @@ fn a_restored_copy_is_noticed_by_all_and_left_alone_until_they_are_started_again
         assert!(message.contains("lost messages"), "{message}");
     }
     std::thread::sleep(NEVER);
-    assert_eq!(last_sequences(&fleet), restored, "nothing was appended");
+    assert_eq!(last_sequences(&mut fleet), restored, "nothing was appended");
     fleet.look_after();
     assert!(fleet.ended.is_empty(), "{:?}", fleet.ended);
 
@@ -83,7 +83,7 @@ fn settle(fleet: &Fleet) {
 
 /// What commands and queries are answered; all must be errors.
 async fn answers(fleet: &Fleet) -> Vec<Value> {
-    let nats = connect(fleet.listen(), &fleet.accounts.operator)
+    let nats = connect(fleet.broker.urls(), &fleet.accounts.operator)
         .await
         .expect("the server takes the operator");
     let mut answers = Vec::new();
@@ -108,7 +108,7 @@ fn a_server_that_only_was_away_is_taken_back() {
     on_a_runtime(begin(&fleet));
     let repo = id_of(&adopt(&fleet, "a repo", 3));
     for _ in 0..3 {
-        fleet.server.restart();
+        fleet.server().restart();
         wait_until_blocking("the services to be back", DEADLINE, || {
             let answer = fleet.ctl(&["stat", "--wait=60s", &repo]);
             if answer.status == 0 {

@@ -41,8 +41,8 @@ fn id_of(adopted: &Value) -> String {
 }
 
 /// The last sequence of each stream of the journal.
-fn last_sequences(fleet: &Fleet) -> BTreeMap<String, u64> {
-    let state = fleet.server.monitor("/jsz?accounts=true&streams=true");
+fn last_sequences(fleet: &mut Fleet) -> BTreeMap<String, u64> {
+    let state = fleet.server().monitor("/jsz?accounts=true&streams=true");
     let state = state.expect("the server tells its state");
     let accounts = state["account_details"].as_array().cloned();
     let streams = accounts

@@ -97,7 +97,8 @@ impl Handle for CancelRequest {
                 Err(ExecuteError::Refused(WorkRefusal::UnknownRequest(_))) => continue,
                 answer => answer.map_err(refusal::execute)?,
             };
-            if let Some(request) = gateway.request_info(&outcome.after.state, self.request) {
+            let work = &outcome.after.state;
+            if let Some(request) = gateway.request_info(&subject, work, self.request) {
                 return Ok(RequestCancelled { request });
             }
         }

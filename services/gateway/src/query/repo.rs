@@ -9,7 +9,7 @@ use nogfso_contract::{Code, Details, Failure};
 use nogfso_domain::operation::Operation;
 use nogfso_domain::repo::RepoError;
 use nogfso_domain::work::{Answered, End, Finished, Phase, Request, Work, WorkResult};
-use nogfso_ids::{Lane, RepoId, RequestId, UnixMillis};
+use nogfso_ids::{Instance, Lane, RepoId, RequestId, UnixMillis};
 use nogfso_kernel::Position;
 
 use crate::Gateway;
@@ -50,7 +50,7 @@ impl Handle for GetRequest {
         for lane in [Lane::Main, Lane::Sha] {
             let subject = found.work_subject(self.repo, lane);
             let loaded = load_newest(&gateway.stores.work, &subject).await?;
-            let Some(info) = gateway.request_info(&loaded.state, self.request) else {
+            let Some(info) = gateway.request_info(&subject, &loaded.state, self.request) else {
                 continue;
             };
             return match self.wait {
@@ -78,24 +78,37 @@ impl Gateway {
                 .await
                 .map_err(refusal::load)?;
             let work = &loaded.state;
-            info.held_by = info
-                .held_by
-                .or_else(|| work.claim.as_ref().map(|claim| claim.instance.clone()));
-            info.requests.extend(
-                work.backlog
-                    .requests
-                    .iter()
-                    .map(|request| unfinished(work, request)),
-            );
+            let holder = self.holder(work, &subject);
+            let requests = work.backlog.requests.iter();
+            info.requests
+                .extend(requests.map(|request| unfinished(request, holder.as_ref())));
+            info.held_by = info.held_by.or(holder);
             info.last.extend(work.backlog.last.values().map(answered));
         }
         Ok(info)
     }
 
+    /// Who works on what is due, or keeps others from it: by a claim, or by the lock without one, such as a process that stands
+    /// still between the two.
+    fn holder(&self, work: &Work, subject: &str) -> Option<Instance> {
+        let claim = work.claim.as_ref().map(|claim| claim.instance.clone());
+        let is_waited_for = !work.backlog.requests.is_empty();
+        claim.or_else(|| {
+            let now_ms = self.environment.now_ms();
+            is_waited_for.then(|| self.workers.lock_holder(subject, now_ms))?
+        })
+    }
+
     /// Where a request stands; `None` if the work does not know it.
-    pub(crate) fn request_info(&self, work: &Work, request: RequestId) -> Option<RequestInfo> {
+    pub(crate) fn request_info(
+        &self,
+        subject: &str,
+        work: &Work,
+        request: RequestId,
+    ) -> Option<RequestInfo> {
         if let Some(known) = work.request(request) {
-            return Some(unfinished(work, known));
+            let holder = self.holder(work, subject);
+            return Some(unfinished(known, holder.as_ref()));
         }
         let last = work
             .backlog
@@ -128,11 +141,11 @@ impl Gateway {
                 .await
                 .map_err(refusal::load);
             if let Some(loaded) = unless_passing(loaded.map(Some))? {
-                let info = match self.request_info(&loaded.state, request) {
+                let info = match self.request_info(subject, &loaded.state, request) {
                     Some(info) => info,
                     None => {
                         let newest = load_newest(&self.stores.work, subject).await?;
-                        self.request_info(&newest.state, request)
+                        self.request_info(subject, &newest.state, request)
                             .ok_or_else(|| unknown_request(repo, request))?
                     }
                 };
@@ -142,6 +155,13 @@ impl Gateway {
                 seen = Some(info);
             }
             if !waiting.next().await {
+                // Who has the lock may have become known without news in the journal.
+                let now_ms = self.environment.now_ms();
+                let locked_by = || self.workers.lock_holder(subject, now_ms);
+                let seen = seen.map(|seen| RequestInfo {
+                    held_by: seen.held_by.clone().or_else(locked_by),
+                    ..seen
+                });
                 return Err(self.still_open(repo, request, seen));
             }
         }
@@ -185,8 +205,8 @@ fn error_info(operation: Operation, error: &RepoError) -> RepoErrorInfo {
     }
 }
 
-fn unfinished(work: &Work, request: &Request) -> RequestInfo {
-    let holder = || work.claim.as_ref().map(|claim| claim.instance.clone());
+fn unfinished(request: &Request, holder: Option<&Instance>) -> RequestInfo {
+    let holder = || holder.cloned();
     let (state, reason, held_by) = match &request.phase {
         Phase::Waiting {} => (RequestState::Waiting, None, holder()),
         Phase::Deferred { reason, .. } => (RequestState::Deferred, Some(reason.to_string()), None),

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nogfso_bus::{Bus, Message};
 use nogfso_contract::Code;
+use nogfso_contract::subjects;
 use nogfso_domain::operation::{ErrorText, PathProblem, Problems};
 use nogfso_domain::work::{Counts, FailureCode, Outcome, Report, WorkResult};
-use nogfso_ids::RepoId;
+use nogfso_ids::{Host, Instance, Lane, RepoId};
 use nogfso_journal::reaction::Parked;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::world::{World, init_repo, repo_of, request_of};
+use super::world::{HOST, World, init_repo, registry_name, repo_of, request_of};
 
 fn stat(id: RepoId) -> Value {
     json!({"repo": id})
@@ -258,4 +260,46 @@ async fn what_is_parked_is_listed_retried_and_skipped_and_what_is_gone_is_not() 
         }
     }
     assert_eq!(entries().await.len(), 1, "a retry brings nothing back");
+}
+
+/// Such as when a process stands still between its lock and its claim.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_claimed_is_held_by_who_has_its_lock() {
+    let world = World::new().await;
+    let id = world.ready_repo().await;
+    let request = request_of(&world.ok("cmd.repo.stat", stat(id)).await);
+    let asked = json!({"repo": id, "request": request});
+    let seen = world.ok("get.request", asked.clone()).await;
+    assert_eq!(seen["held_by"], Value::Null);
+
+    let host = Host::parse(HOST).unwrap();
+    let instance = Instance::parse("stad-2").unwrap();
+    let word = json!({
+        "host": HOST, "instance": instance, "prefixes": [], "shadow_root": "/shadow",
+        "limits": {"files_max": 0, "bytes_max": 0}, "version": "0", "started_ms": 1, "slots": 4, "busy": 0, "ready": true,
+        "locked_out": [{
+            "subject": subjects::work(&registry_name("exreg"), &host, Lane::Main, id), "holder": "stad-9",
+        }],
+    });
+    let subject = subjects::presence(&host, &instance);
+    let message = Message::new(subject, word.to_string());
+    world.bus.publish(message).await.unwrap();
+    world.settle().await;
+    assert_eq!(
+        world.ok("get.request", asked.clone()).await["held_by"],
+        "stad-9"
+    );
+    let repo = world.ok("get.repo", json!({"repo": id})).await;
+    assert_eq!(repo["work"]["held_by"], "stad-9");
+    let open = world
+        .refused("get.request", with(asked.clone(), "wait", json!("1s")))
+        .await;
+    assert!(open.message.contains("held by stad-9"), "{open}");
+
+    world.start_work(id, request, 1).await;
+    let claimed = world.ok("get.request", asked).await["held_by"].clone();
+    assert!(
+        claimed.is_string() && claimed != "stad-9",
+        "a claim says it: {claimed}"
+    );
 }

@@ -410,3 +410,23 @@ async fn workers_with_equal_settings_that_start_at_once_all_start() {
         tasks.drain(DRAIN_LIMIT).await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_starts_while_the_server_is_away_waits_for_it() {
+    let log = MemoryLog::default();
+    log.ensure_streams(&STREAMS).await.unwrap();
+    let environment = Environment {
+        clock: log.clock(),
+        ids: Arc::new(RandomIds),
+    };
+    let bus = MemoryBus::new();
+    let world = World::new(Arc::new(log), Arc::new(bus.clone()), environment);
+    bus.disconnect();
+    let back = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        bus.reconnect();
+    };
+    let (started, ()) = tokio::join!(start_with(&world, settings(&world)), back);
+    let (tasks, _) = started.unwrap();
+    tasks.drain(DRAIN_LIMIT).await.unwrap();
+}

@@ -11,8 +11,10 @@ use nogfso_kernel::Position;
 
 use crate::held::Standing;
 use crate::rules::{Ended, Mark, ServedHere, View};
-use holding::Holding;
-use taking::Taking;
+#[cfg(test)]
+pub(crate) use holding::Doing;
+pub(crate) use holding::Holding;
+pub(crate) use taking::Taking;
 
 /// What the driver does now; it then tells what it [`Seen`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -75,7 +75,7 @@ impl Taking {
                     return answer(Answer::Later(Delay::None));
                 }
                 match rules::look(&view, delivered, served) {
-                    Look::Ack => answer(Answer::Ack),
+                    Look::Ack if !rules::is_left_over(&view, delivered) => answer(Answer::Ack),
                     Look::Keep => {
                         met(Rule::LeaseKept);
                         answer(Answer::Keep)
@@ -84,7 +84,7 @@ impl Taking {
                         let answer = Answer::Later(Delay::AckWait);
                         go(Self::Ringing { answer }, Do::Ring)
                     }
-                    Look::TryLock => {
+                    Look::TryLock | Look::Ack => {
                         let saw = Saw::of(&view);
                         go(Self::Locking { tries, saw }, Do::TryLock)
                     }

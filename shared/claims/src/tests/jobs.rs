@@ -30,6 +30,8 @@ pub(super) enum JobEvent {
     Released { left: u32 },
     #[serde(rename = "EV_REVOKED")]
     Revoked {},
+    #[serde(rename = "EV_TAKEN_BACK")]
+    TakenBack {},
 }
 
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub(super) enum JobCommand {
     Finish(u64),
     Release(u64),
     Revoke,
+    TakeBack,
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -65,7 +68,7 @@ fn is_trigger(event: &JobEvent) -> bool {
     match event {
         JobEvent::Asked {} | JobEvent::Revoked {} => true,
         JobEvent::Released { left } => *left > 0,
-        JobEvent::Claimed { .. } | JobEvent::Done { .. } => false,
+        JobEvent::Claimed { .. } | JobEvent::Done { .. } | JobEvent::TakenBack {} => false,
     }
 }
 
@@ -76,6 +79,7 @@ impl Event for JobEvent {
         "EV_DONE",
         "EV_RELEASED",
         "EV_REVOKED",
+        "EV_TAKEN_BACK",
     ];
 
     fn name(&self) -> &'static str {
@@ -85,6 +89,7 @@ impl Event for JobEvent {
             Self::Done { .. } => "EV_DONE",
             Self::Released { .. } => "EV_RELEASED",
             Self::Revoked {} => "EV_REVOKED",
+            Self::TakenBack {} => "EV_TAKEN_BACK",
         }
     }
 }
@@ -104,7 +109,9 @@ impl Aggregate for JobLane {
         };
         match command {
             JobCommand::Ask => Ok(vec![JobEvent::Asked {}]),
-            JobCommand::Claim(_) if jobs.due == 0 => Err(JobRefusal::NothingDue),
+            JobCommand::Claim(_) if jobs.due == 0 && jobs.claim.is_none() => {
+                Err(JobRefusal::NothingDue)
+            }
             JobCommand::Claim(claiming) => Ok(vec![JobEvent::Claimed {
                 epoch: jobs.epoch.max(claiming.above) + 1,
                 instance: claiming.instance.clone(),
@@ -112,6 +119,9 @@ impl Aggregate for JobLane {
             }]),
             JobCommand::Finish(epoch) => {
                 held_by(*epoch)?;
+                if jobs.due == 0 {
+                    return Err(JobRefusal::NothingDue);
+                }
                 let done = JobEvent::Done { epoch: *epoch };
                 Ok(match jobs.due {
                     1 => vec![done, JobEvent::Released { left: 0 }],
@@ -123,6 +133,7 @@ impl Aggregate for JobLane {
                 Ok(vec![JobEvent::Released { left: jobs.due }])
             }
             JobCommand::Revoke => Ok(vec![JobEvent::Revoked {}]),
+            JobCommand::TakeBack => Ok(vec![JobEvent::TakenBack {}]),
         }
     }
 
@@ -146,6 +157,7 @@ impl Aggregate for JobLane {
                 jobs.done.push(*epoch);
             }
             JobEvent::Released { .. } | JobEvent::Revoked {} => jobs.claim = None,
+            JobEvent::TakenBack {} => jobs.due -= 1,
         }
         Ok(jobs)
     }

@@ -1,5 +1,11 @@
 //! The rules one by one, and the loop on the in-memory journal.
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
+    reason = "the numbers of a model are small, and few of its many moves matter at one place"
+)]
+mod explore;
 mod jobs;
 mod rules;
 mod running;

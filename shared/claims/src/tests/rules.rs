@@ -3,8 +3,8 @@
 use nogfso_kernel::Position;
 
 use crate::rules::{
-    ClaimView, Ended, Look, Mark, Next, Pressure, ServedHere, View, acks_lease, look, may_resume,
-    may_touch, next,
+    ClaimView, Ended, Look, Mark, Next, Pressure, ServedHere, View, acks_lease, is_left_over, look,
+    may_resume, may_touch, next,
 };
 
 const DRAINING: Pressure = Pressure {
@@ -57,6 +57,17 @@ fn where_nothing_is_due_every_trigger_is_acknowledged() {
         view.due = false;
         assert_eq!(look(&view, Position(5), None), Look::Ack);
     }
+}
+
+#[test]
+fn a_lease_under_which_nothing_is_due_is_not_needless_while_its_claim_lasts() {
+    let mut view = claimed(1, 5, 6);
+    assert!(!is_left_over(&view, Position(5)));
+    view.due = false;
+    assert!(is_left_over(&view, Position(5)));
+    assert!(!is_left_over(&view, Position(6)));
+    view.claim = None;
+    assert!(!is_left_over(&view, Position(5)));
 }
 
 #[test]

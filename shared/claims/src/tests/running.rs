@@ -373,6 +373,39 @@ async fn a_holder_whose_claim_moved_on_leaves_the_lease_to_the_one_who_works_now
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_holder_whose_job_is_taken_back_under_its_hands_gives_its_claim_back() {
+    let world = World::new().await;
+    let _worker = world.worker("a", LONG);
+    world.ask("jobs.1", 1).await;
+    world
+        .until("jobs.1", "claimed", |jobs| jobs.claim.is_some())
+        .await;
+    let began = Instant::now();
+    world.tell("jobs.1", JobCommand::TakeBack).await;
+    let jobs = world.until_done("jobs.1", 0).await;
+    assert!(jobs.done.is_empty());
+    assert!(began.elapsed() < LONG + ACK_WAIT / 2);
+    world.until_nothing_is_unacknowledged().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_a_killed_holder_left_with_nothing_to_do_is_given_back() {
+    let world = World::new().await;
+    let first = world.worker("a", LONG);
+    world.ask("jobs.1", 1).await;
+    world
+        .until("jobs.1", "claimed", |jobs| jobs.claim.is_some())
+        .await;
+    first.kill().await;
+    world.tell("jobs.1", JobCommand::TakeBack).await;
+    let _second = world.worker("b", SHORT);
+    let jobs = world.until_done("jobs.1", 0).await;
+    assert_eq!((jobs.epoch, jobs.done), (2, vec![]));
+    world.until_nothing_is_unacknowledged().await;
+    assert_eq!(world.disk.visits.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_mark_of_a_history_that_is_gone_is_exceeded() {
     let world = World::new().await;
     let mark = Mark {

@@ -69,7 +69,7 @@ pub struct RepoErrorInfo {
 /// What is, was and will be done for a repo.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkInfo {
-    /// Who holds the repo at this moment.
+    /// Who holds the repo at this moment, by a claim or by its lock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_by: Option<Instance>,
     /// What waits or runs, in order.
@@ -93,7 +93,7 @@ pub struct RequestInfo {
     /// What it waits for, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who works on it.
+    /// Who works on it, or keeps others from it by its lock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_by: Option<Instance>,
     /// When it was made or ended, as RFC 3339 in UTC.

@@ -42,8 +42,9 @@ pub fn decide(
             lease,
             above,
         } => match work.due(now_ms).next() {
-            None => Err(WorkRefusal::NothingDue),
-            Some(_) => Ok(vec![WorkEvent::Claimed {
+            None if work.claim.is_none() => Err(WorkRefusal::NothingDue),
+            // A claim that its holder left behind is taken over even if nothing is due under it, to be given back.
+            None | Some(_) => Ok(vec![WorkEvent::Claimed {
                 epoch: work.epoch.max(*above) + 1,
                 instance: instance.clone(),
                 lease: *lease,

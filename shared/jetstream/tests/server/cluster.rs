@@ -233,19 +233,25 @@ async fn what_was_acknowledged_survives_its_leader_under_load() {
 
     let total: usize = kept.iter().map(Vec::len).sum();
     for (subject, kept) in subjects.iter().zip(kept) {
-        let newest = newest(&log, subject).await;
-        let mut found: Vec<(Position, CommitId)> = Vec::new();
-        while found.last().is_none_or(|last| last.0 < newest) {
-            let after = found.last().map_or(Position::START, |last| last.0);
-            let page = log.read(subject, after).await.unwrap_or_default();
-            found.extend(
-                page.iter()
-                    .map(|stored| (stored.position, commit_id(&stored.payload).unwrap())),
-            );
-        }
-        assert_eq!(found, kept, "{subject}");
+        assert_eq!(stored(&log, subject).await, kept, "{subject}");
     }
     println!("{total} acknowledged appends, each there once");
+}
+
+/// All commits of a subject.
+async fn stored(log: &JetStreamLog, subject: &str) -> Vec<(Position, CommitId)> {
+    let newest = newest(log, subject).await;
+    let mut found: Vec<(Position, CommitId)> = Vec::new();
+    while found.last().is_none_or(|last| last.0 < newest) {
+        let after = found.last().map_or(Position::START, |last| last.0);
+        let page = log.read(subject, after).await.unwrap_or_default();
+        let commit = |payload: &[u8]| commit_id(payload).expect("only commits are appended");
+        found.extend(
+            page.iter()
+                .map(|stored| (stored.position, commit(&stored.payload))),
+        );
+    }
+    found
 }
 
 /// The node that leads the stream that is written to.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nogfso_jetstream::{JetStreamLog, Replicas};
+use nogfso_jetstream::{JetStreamLog, Ports, Replicas};
 use nogfso_journal::Log;
 use nogfso_journal::contract::{FOREVER, PURGED, STREAMS};
 use nogfso_journal::log::{Consumer, ConsumerSpec, PublishFault, ReadFault, Record};
@@ -201,4 +201,30 @@ async fn nothing_that_was_acknowledged_is_lost_by_a_crash() {
             .position,
         guard
     );
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_when_a_service_starts_is_waited_for() {
+    let mut server = NatsServer::start();
+    let connection = connect(&server).await;
+    server.pause();
+    let open = Ports::open(connection, Replicas::default(), &STREAMS);
+    let back = async {
+        // Longer than one question is waited for.
+        tokio::time::sleep(Duration::from_millis(5_500)).await;
+        server.resume();
+    };
+    let (ports, ()) = tokio::join!(open, back);
+    let log = ports.unwrap().log;
+    log.publish(&record("1")).await.unwrap();
+
+    server.pause();
+    let spec = spec();
+    let open = log.consumer(&spec);
+    let back = async {
+        tokio::time::sleep(Duration::from_millis(5_500)).await;
+        server.resume();
+    };
+    let (consumer, ()) = tokio::join!(open, back);
+    assert_eq!(pull_one(&*consumer.unwrap()).await, "1");
 }

@@ -217,6 +217,10 @@ impl NatsServer {
     /// Panics if the server does not run.
     pub fn pause(&mut self) {
         self.signal(Signal::STOP);
+        let child = self.child.as_ref().expect("it was just signalled");
+        wait_until_blocking("nats-server to stand still", READY_LIMIT, || {
+            child.is_stopped()
+        });
     }
 
     /// Lets a paused server go on.

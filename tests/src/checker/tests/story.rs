@@ -37,7 +37,35 @@ pub(super) fn story() -> Vec<Step> {
     let init_done =
         json!({"end": "done", "shadow_path": "/s/r1.fso", "problems": {"path_count": 0}});
     let failed = json!({"end": "failed", "code": "realdir-missing", "message": "gone"});
-    let mut steps = vec![
+    let mut steps = registered();
+    steps.extend(worked_off("q1", "init", (1, &init_done), &[]));
+    steps.push(step(
+        REPO,
+        &[(
+            "EV_FSO_SHADOW_REPO_CREATED",
+            json!({"shadow_repo_info": {"shadow_path": "/s/r1.fso"}, "request_id": "q1", "result_number": 1}),
+        )],
+    ));
+    steps.extend(worked_off("q2", "stat", (2, &failed), &["q1"]));
+    steps.push(step(
+        REPO,
+        &[(
+            "EV_FSO_REPO_ERROR_SET",
+            json!({"operation": "stat", "error_code": "realdir-missing", "error_message": "gone", "request_id": "q2",
+                "result_number": 2}),
+        )],
+    ));
+    let asked = steps
+        .iter_mut()
+        .find(|step| step.facts[0].1["request_id"] == "q2")
+        .expect("the story has it");
+    asked.command = Some("c1");
+    steps
+}
+
+/// A registry with a root and a repo that was begun.
+fn registered() -> Vec<Step> {
+    vec![
         step(
             MAIN,
             &[("EV_FSO_MAIN_INITIALIZED", json!({"main_name": "main"}))],
@@ -82,30 +110,7 @@ pub(super) fn story() -> Vec<Step> {
                 json!({"repo_info": {"id": "r1", "global_path": "/d/r1"}, "repo_event_id": "E-6-0"}),
             )],
         ),
-    ];
-    steps.extend(worked_off("q1", "init", (1, &init_done), &[]));
-    steps.push(step(
-        REPO,
-        &[(
-            "EV_FSO_SHADOW_REPO_CREATED",
-            json!({"shadow_repo_info": {"shadow_path": "/s/r1.fso"}, "request_id": "q1", "result_number": 1}),
-        )],
-    ));
-    steps.extend(worked_off("q2", "stat", (2, &failed), &["q1"]));
-    steps.push(step(
-        REPO,
-        &[(
-            "EV_FSO_REPO_ERROR_SET",
-            json!({"operation": "stat", "error_code": "realdir-missing", "error_message": "gone", "request_id": "q2",
-                "result_number": 2}),
-        )],
-    ));
-    let asked = steps
-        .iter_mut()
-        .find(|step| step.facts[0].1["request_id"] == "q2")
-        .expect("the story has it");
-    asked.command = Some("c1");
-    steps
+    ]
 }
 
 /// A request from its beginning to the release after it.

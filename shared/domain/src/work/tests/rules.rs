@@ -51,6 +51,15 @@ fn a_request_id_that_is_known_is_not_asked_again() {
 }
 
 #[test]
+fn a_claim_that_was_left_behind_is_taken_over_though_nothing_is_due() {
+    let mut log = Log::given(&[request(1), claim("a", 1), cancel(1)]);
+    assert!(log.due().is_empty());
+    assert_eq!(log.names(&claim("b", 1)), ["CLAIMED"]);
+    assert_eq!(log.names(&WorkCommand::Release { epoch: 2 }), ["RELEASED"]);
+    assert_eq!(log.decide(&claim("b", 1)), Err(WorkRefusal::NothingDue));
+}
+
+#[test]
 fn equal_requests_that_wait_are_one_and_the_first_is_named() {
     let mut log = Log::given(&[request_of(1, stat(false))]);
     assert_eq!(log.decide(&request_of(2, stat(false))), Ok(vec![]));
