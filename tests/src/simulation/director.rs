@@ -46,23 +46,7 @@ async fn direct_once(stage: &Arc<Stage>, processes: &[Arc<Process>]) {
             stage.tell(|| format!("the server restarts and forgets up to {acks} acks"));
             stage.log.restart_forgetting_acks(acks);
         }
-        1 => {
-            let longest = chance.one_of(&[300, 3_000, DOWN_MS.1]);
-            let time = chance.ms(DOWN_MS.0, longest);
-            stage.tell(|| format!("the server is down for {time:?}"));
-            stage.log.take_down();
-            tokio::select! {
-                biased;
-                () = stage.calm.cancelled() => return,
-                () = sleep(time) => {}
-            }
-            stage.log.bring_up();
-            stage.tell(|| "the server is up again".to_owned());
-            if chance.per_mille(500) {
-                let acks = chance.below(FORGOTTEN_ACKS_MAX) as usize;
-                stage.log.restart_forgetting_acks(acks);
-            }
-        }
+        1 => take_down(stage).await,
         2 | 3 => {
             let nth = chance.below(1_000) as usize;
             if stage.log.deliver_twice(nth) {
@@ -114,4 +98,24 @@ fn restore(stage: &Stage, processes: &[Arc<Process>]) {
         life.end();
     }
     stage.log.truncate(WORK_STREAM, lost);
+}
+
+/// Takes the server down for a time; it may forget acknowledgements by that.
+async fn take_down(stage: &Stage) {
+    let chance = &stage.chance;
+    let longest = chance.one_of(&[300, 3_000, DOWN_MS.1]);
+    let time = chance.ms(DOWN_MS.0, longest);
+    stage.tell(|| format!("the server is down for {time:?}"));
+    stage.log.take_down();
+    tokio::select! {
+        biased;
+        () = stage.calm.cancelled() => return,
+        () = sleep(time) => {}
+    }
+    stage.log.bring_up();
+    stage.tell(|| "the server is up again".to_owned());
+    if chance.per_mille(500) {
+        let acks = chance.below(FORGOTTEN_ACKS_MAX) as usize;
+        stage.log.restart_forgetting_acks(acks);
+    }
 }

@@ -104,34 +104,42 @@ fn told(seed: u64, lines: usize) -> String {
     )
 }
 
-fn print(summary: &Summary, began: Instant) {
+/// How fast it went, and how often everything came.
+fn table(summary: &Summary, began: Instant) -> String {
     let seconds = began.elapsed().as_secs_f64();
-    let Summary {
-        runs,
-        messages,
-        virtual_ms,
-        ..
-    } = summary;
-    println!(
-        "{runs} seeds in {seconds:.1} s, {:.0} a minute",
-        *runs as f64 / seconds * 60.0
+    let a_minute = summary.runs as f64 / seconds * 60.0;
+    let mut lines = vec![
+        format!(
+            "{} seeds in {seconds:.1} s, {a_minute:.0} a minute",
+            summary.runs
+        ),
+        format!(
+            "{} messages in {} virtual minutes",
+            summary.messages,
+            summary.virtual_ms / 60_000
+        ),
+        "faults:".to_owned(),
+    ];
+    let counted = |count: u64, what: &dyn std::fmt::Display| format!("  {count:>8} {what}");
+    lines.extend(
+        summary
+            .faults
+            .iter()
+            .map(|(fault, count)| counted(*count, fault)),
     );
-    println!(
-        "{messages} messages in {} virtual minutes",
-        virtual_ms / 60_000
-    );
-    println!("faults:");
-    for (fault, count) in &summary.faults {
-        println!("  {count:>8} {fault}");
-    }
-    println!("rules:");
+    lines.push("rules:".to_owned());
     for rule in Rule::ALL {
-        println!("  {:>8} {rule:?}", summary.rules.get(&rule).unwrap_or(&0));
+        let count = summary.rules.get(&rule).copied().unwrap_or_default();
+        lines.push(counted(count, &format!("{rule:?}")));
     }
-    println!("answers:");
-    for (answer, count) in &summary.answers {
-        println!("  {count:>8} {answer}");
-    }
+    lines.push("answers:".to_owned());
+    lines.extend(
+        summary
+            .answers
+            .iter()
+            .map(|(answer, count)| counted(*count, answer)),
+    );
+    lines.join("\n")
 }
 
 #[test]
@@ -147,7 +155,7 @@ fn any_crash_and_any_number_of_workers() {
     println!("seeds from {base} on");
     let began = Instant::now();
     let summary = search(base, count, None);
-    print(&summary, began);
+    println!("{}", table(&summary, began));
     if let Some((seed, _)) = &summary.failed {
         panic!("{}", told(*seed, TRACE_LINES));
     }
