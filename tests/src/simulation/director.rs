@@ -8,6 +8,7 @@ use nogfso_ids::{Host, Lane};
 use nogfso_journal::memory::ChecksFirst;
 use tokio::time::sleep;
 
+use super::fault::DRAINS;
 use super::process::{HOST, Process};
 use super::stage::{Stage, lock};
 
@@ -62,7 +63,7 @@ async fn direct_once(stage: &Arc<Stage>, processes: &[Arc<Process>]) {
             let checks_first = chance.one_of(&[ChecksFirst::Guard, ChecksFirst::MessageId]);
             stage.log.check_first(checks_first);
         }
-        6 => process.drain(),
+        DRAINS => process.drain(),
         7 if stage.temper.sweeps => {
             let host = Host::parse(HOST).expect("a host");
             let consumer = subjects::worker_consumer(&host, Lane::Main);

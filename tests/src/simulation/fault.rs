@@ -81,6 +81,8 @@ impl Fault {
     }
 }
 
+/// Where the drains stand among what the director does.
+pub(super) const DRAINS: usize = 6;
 /// How many runs of a thousand are about silence.
 const SILENCE: u32 = 250;
 
@@ -183,12 +185,19 @@ impl Temper {
 
     /// The rough time of holders: they are cut off in the middle of long work, stand still at the lock, and die of it.
     fn silent(self, chance: &Chance) -> Self {
+        let mut directions = self.directions;
+        directions[DRAINS] = 30;
         Self {
+            directions,
+            odds: Odds {
+                late: 0,
+                ..self.odds
+            },
             cut_off: 400 + chance.below(1_200),
             pause: chance.below(200),
             crash_at_disk: chance.below(200),
-            long_work: 300 + chance.below(500),
-            pause_at_lock: 300 + chance.below(500),
+            long_work: 200 + chance.below(400),
+            pause_at_lock: 150 + chance.below(300),
             late_ack: chance.below(600),
             lost_deliveries: chance.below(300),
             sweeps: false,

@@ -80,7 +80,12 @@ impl Life {
     }
 
     pub(super) fn pause(&self) {
-        let pause = self.stage.chance.ms(PAUSE_MS.0, PAUSE_MS.1);
+        self.pause_for(PAUSE_MS);
+    }
+
+    /// Stands still for so long, in milliseconds.
+    pub(super) fn pause_for(&self, (min_ms, max_ms): (u32, u32)) {
+        let pause = self.stage.chance.ms(min_ms, max_ms);
         self.stage.count(Fault::Pause);
         self.stage
             .tell(|| format!("{} is paused for {pause:?}", self.name));
