@@ -31,7 +31,7 @@ const STEP_MS: (u32, u32) = (1, 400);
 /// Longer than the ack wait, so that leases must be kept.
 const LONG_STEP_MS: (u32, u32) = (1_000, 5_000);
 /// Long enough for another to take the lock, work and give it back.
-const PAUSE_AT_LOCK_MS: (u32, u32) = (4_000, 14_000);
+const PAUSE_AT_LOCK_MS: (u32, u32) = (7_000, 18_000);
 const COUNT_MS: (u32, u32) = (1, 300);
 
 /// What lies on the host.
