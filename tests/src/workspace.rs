@@ -76,16 +76,20 @@ fn walk(folder: &Path, files: &mut BTreeSet<PathBuf>) {
     for entry in fs::read_dir(folder).expect("our folders can be read") {
         let entry = entry.expect("our folders can be read");
         let path = entry.path();
+        // In a further working tree of a repository, `.git` is a file.
+        let is_untracked = UNTRACKED_FOLDERS
+            .iter()
+            .any(|name| entry.file_name() == *name);
+        if is_untracked {
+            continue;
+        }
         if !path.is_dir() {
             files.insert(
                 path.strip_prefix(root())
                     .expect("the walk began at the root")
                     .to_owned(),
             );
-        } else if !UNTRACKED_FOLDERS
-            .iter()
-            .any(|name| entry.file_name() == *name)
-        {
+        } else {
             walk(&path, files);
         }
     }

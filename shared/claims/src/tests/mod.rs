@@ -7,5 +7,6 @@
 )]
 mod explore;
 mod jobs;
+mod planted;
 mod rules;
 mod running;

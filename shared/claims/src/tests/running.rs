@@ -18,7 +18,7 @@ use super::jobs::{Disk, JobCommand, JobHost, JobLane, Jobs, MemoryLocks};
 use crate::rules::Mark;
 use crate::{Claiming, Claims, Settings};
 
-const ACK_WAIT: Duration = Duration::from_secs(30);
+pub(super) const ACK_WAIT: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(3_600);
 const STREAM: StreamSpec = StreamSpec {
     name: "JOBS",
@@ -26,14 +26,14 @@ const STREAM: StreamSpec = StreamSpec {
     keep: Keep::UntilPurged,
 };
 
-struct World {
-    log: MemoryLog,
+pub(super) struct World {
+    pub(super) log: MemoryLog,
     store: Store<JobLane>,
-    locks: Arc<MemoryLocks>,
-    disk: Arc<Disk>,
+    pub(super) locks: Arc<MemoryLocks>,
+    pub(super) disk: Arc<Disk>,
 }
 
-struct Worker {
+pub(super) struct Worker {
     claims: Arc<Claims<JobHost>>,
     stop: CancellationToken,
     running: JoinSet<Result<(), ReadFault>>,
@@ -47,7 +47,7 @@ fn environment(log: &MemoryLog) -> Environment {
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let log = MemoryLog::default();
         log.ensure_streams(&[STREAM]).await.unwrap();
         Self {
@@ -58,7 +58,7 @@ impl World {
         }
     }
 
-    fn worker(&self, name: &str, job_length: Duration) -> Worker {
+    pub(super) fn worker(&self, name: &str, job_length: Duration) -> Worker {
         self.worker_that_panics(name, job_length, 0)
     }
 
@@ -94,7 +94,7 @@ impl World {
         }
     }
 
-    async fn tell(&self, subject: &str, command: JobCommand) {
+    pub(super) async fn tell(&self, subject: &str, command: JobCommand) {
         let by = By::actor("user:test");
         loop {
             match self.store.execute(subject, &command, &by).await {
@@ -105,20 +105,25 @@ impl World {
         }
     }
 
-    async fn ask(&self, subject: &str, count: u32) {
+    pub(super) async fn ask(&self, subject: &str, count: u32) {
         for _ in 0..count {
             self.tell(subject, JobCommand::Ask).await;
         }
     }
 
     /// The state as the leader knows it.
-    async fn jobs(&self, subject: &str) -> Jobs {
+    pub(super) async fn jobs(&self, subject: &str) -> Jobs {
         let last = self.log.leader_last(subject).await.unwrap();
         let least = last.map_or(Position::START, |last| last.position);
         self.store.load(subject, least).await.unwrap().state
     }
 
-    async fn until(&self, subject: &str, what: &str, is_so: impl Fn(&Jobs) -> bool) -> Jobs {
+    pub(super) async fn until(
+        &self,
+        subject: &str,
+        what: &str,
+        is_so: impl Fn(&Jobs) -> bool,
+    ) -> Jobs {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let jobs = self.jobs(subject).await;
@@ -130,7 +135,7 @@ impl World {
         }
     }
 
-    async fn until_done(&self, subject: &str, count: usize) -> Jobs {
+    pub(super) async fn until_done(&self, subject: &str, count: usize) -> Jobs {
         self.until(subject, "all is done and released", |jobs| {
             jobs.done.len() >= count && jobs.due == 0 && jobs.claim.is_none()
         })
@@ -157,11 +162,11 @@ impl World {
 
 impl Worker {
     /// Ends at once, as a process does that is killed: nothing is released or answered.
-    async fn kill(mut self) {
+    pub(super) async fn kill(mut self) {
         self.running.shutdown().await;
     }
 
-    async fn drain(mut self) {
+    pub(super) async fn drain(mut self) {
         self.stop.cancel();
         while let Some(ended) = self.running.join_next().await {
             ended.unwrap().unwrap();
@@ -179,8 +184,8 @@ fn consumer_spec() -> ConsumerSpec {
     }
 }
 
-const SHORT: Duration = Duration::from_millis(200);
-const LONG: Duration = Duration::from_secs(100);
+pub(super) const SHORT: Duration = Duration::from_millis(200);
+pub(super) const LONG: Duration = Duration::from_secs(100);
 
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_is_done_once_released_and_acknowledged() {
