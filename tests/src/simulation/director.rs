@@ -8,6 +8,7 @@ use nogfso_ids::{Host, Lane};
 use nogfso_journal::memory::ChecksFirst;
 use tokio::time::sleep;
 
+use super::fault::DRAINS;
 use super::process::{HOST, Process};
 use super::stage::{Stage, lock};
 
@@ -46,23 +47,7 @@ async fn direct_once(stage: &Arc<Stage>, processes: &[Arc<Process>]) {
             stage.tell(|| format!("the server restarts and forgets up to {acks} acks"));
             stage.log.restart_forgetting_acks(acks);
         }
-        1 => {
-            let longest = chance.one_of(&[300, 3_000, DOWN_MS.1]);
-            let time = chance.ms(DOWN_MS.0, longest);
-            stage.tell(|| format!("the server is down for {time:?}"));
-            stage.log.take_down();
-            tokio::select! {
-                biased;
-                () = stage.calm.cancelled() => return,
-                () = sleep(time) => {}
-            }
-            stage.log.bring_up();
-            stage.tell(|| "the server is up again".to_owned());
-            if chance.per_mille(500) {
-                let acks = chance.below(FORGOTTEN_ACKS_MAX) as usize;
-                stage.log.restart_forgetting_acks(acks);
-            }
-        }
+        1 => take_down(stage).await,
         2 | 3 => {
             let nth = chance.below(1_000) as usize;
             if stage.log.deliver_twice(nth) {
@@ -78,7 +63,7 @@ async fn direct_once(stage: &Arc<Stage>, processes: &[Arc<Process>]) {
             let checks_first = chance.one_of(&[ChecksFirst::Guard, ChecksFirst::MessageId]);
             stage.log.check_first(checks_first);
         }
-        6 => process.drain(),
+        DRAINS => process.drain(),
         7 if stage.temper.sweeps => {
             let host = Host::parse(HOST).expect("a host");
             let consumer = subjects::worker_consumer(&host, Lane::Main);
@@ -114,4 +99,24 @@ fn restore(stage: &Stage, processes: &[Arc<Process>]) {
         life.end();
     }
     stage.log.truncate(WORK_STREAM, lost);
+}
+
+/// Takes the server down for a time; it may forget acknowledgements by that.
+async fn take_down(stage: &Stage) {
+    let chance = &stage.chance;
+    let longest = chance.one_of(&[300, 3_000, DOWN_MS.1]);
+    let time = chance.ms(DOWN_MS.0, longest);
+    stage.tell(|| format!("the server is down for {time:?}"));
+    stage.log.take_down();
+    tokio::select! {
+        biased;
+        () = stage.calm.cancelled() => return,
+        () = sleep(time) => {}
+    }
+    stage.log.bring_up();
+    stage.tell(|| "the server is up again".to_owned());
+    if chance.per_mille(500) {
+        let acks = chance.below(FORGOTTEN_ACKS_MAX) as usize;
+        stage.log.restart_forgetting_acks(acks);
+    }
 }

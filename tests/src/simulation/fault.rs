@@ -81,6 +81,12 @@ impl Fault {
     }
 }
 
+/// For how long a process is cut off; longer than an append is patient, at most.
+const CUT_OFF_MS: (u32, u32) = (100, 17_000);
+/// So long that a holder lets its lock go, and hardly so long that its lease comes to another.
+const SHORT_CUT_OFF_MS: (u32, u32) = (1_500, 3_500);
+/// Where the drains stand among what the director does.
+pub(super) const DRAINS: usize = 6;
 /// How many runs of a thousand are about silence.
 const SILENCE: u32 = 250;
 
@@ -114,6 +120,8 @@ pub(super) struct Temper {
     pub(super) crash: u32,
     pub(super) pause: u32,
     pub(super) cut_off: u32,
+    /// For how long at least and at most, in milliseconds.
+    pub(super) cut_off_ms: (u32, u32),
     pub(super) delay: u32,
     /// Of a thousand each.
     pub(super) lost_deliveries: u32,
@@ -147,6 +155,7 @@ impl Temper {
             crash: up_to(250),
             pause: up_to(250),
             cut_off: up_to(100),
+            cut_off_ms: CUT_OFF_MS,
             delay: up_to(30_000),
             lost_deliveries: up_to(60),
             odd_count: up_to(200),
@@ -183,12 +192,20 @@ impl Temper {
 
     /// The rough time of holders: they are cut off in the middle of long work, stand still at the lock, and die of it.
     fn silent(self, chance: &Chance) -> Self {
+        let mut directions = self.directions;
+        directions[DRAINS] = 30;
         Self {
+            directions,
+            odds: Odds {
+                late: 0,
+                ..self.odds
+            },
             cut_off: 400 + chance.below(1_200),
+            cut_off_ms: chance.one_of(&[CUT_OFF_MS, SHORT_CUT_OFF_MS, SHORT_CUT_OFF_MS]),
             pause: chance.below(200),
             crash_at_disk: chance.below(200),
-            long_work: 300 + chance.below(500),
-            pause_at_lock: 300 + chance.below(500),
+            long_work: 200 + chance.below(400),
+            pause_at_lock: 150 + chance.below(300),
             late_ack: chance.below(600),
             lost_deliveries: chance.below(300),
             sweeps: false,

@@ -30,6 +30,8 @@ const STEPS_MAX: u32 = 4;
 const STEP_MS: (u32, u32) = (1, 400);
 /// Longer than the ack wait, so that leases must be kept.
 const LONG_STEP_MS: (u32, u32) = (1_000, 5_000);
+/// Long enough for another to take the lock, work and give it back.
+const PAUSE_AT_LOCK_MS: (u32, u32) = (7_000, 18_000);
 const COUNT_MS: (u32, u32) = (1, 300);
 
 /// What lies on the host.
@@ -204,7 +206,7 @@ impl Locks for SimLocks {
     async fn try_lock(&self, subject: &str) -> Result<Locked, LockFault> {
         let stage = &self.0.stage;
         if stage.strikes(Fault::PauseAtLock, stage.temper.pause_at_lock) {
-            self.0.pause();
+            self.0.pause_for(PAUSE_AT_LOCK_MS);
         }
         self.0.gate("lock").await;
         let name = &self.0.name;

@@ -14,8 +14,6 @@ use super::stage::{Stage, lock};
 
 /// How long a paused process stands still; several ack waits at most.
 const PAUSE_MS: (u32, u32) = (100, 11_000);
-/// For how long a process is cut off; longer than an append is patient, at most.
-const CUT_OFF_MS: (u32, u32) = (100, 17_000);
 /// After how long one who is cut off notices that there is no answer.
 const NO_ANSWER_MS: (u32, u32) = (50, 1_500);
 
@@ -80,7 +78,12 @@ impl Life {
     }
 
     pub(super) fn pause(&self) {
-        let pause = self.stage.chance.ms(PAUSE_MS.0, PAUSE_MS.1);
+        self.pause_for(PAUSE_MS);
+    }
+
+    /// Stands still for so long, in milliseconds.
+    pub(super) fn pause_for(&self, (min_ms, max_ms): (u32, u32)) {
+        let pause = self.stage.chance.ms(min_ms, max_ms);
         self.stage.count(Fault::Pause);
         self.stage
             .tell(|| format!("{} is paused for {pause:?}", self.name));
@@ -88,7 +91,8 @@ impl Life {
     }
 
     pub(super) fn cut_off(&self) {
-        let time = self.stage.chance.ms(CUT_OFF_MS.0, CUT_OFF_MS.1);
+        let (min_ms, max_ms) = self.stage.temper.cut_off_ms;
+        let time = self.stage.chance.ms(min_ms, max_ms);
         self.stage.count(Fault::CutOff);
         self.stage
             .tell(|| format!("{} is cut off for {time:?}", self.name));

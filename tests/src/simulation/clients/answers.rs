@@ -23,58 +23,55 @@ pub(super) fn refused(
     command: &Command,
     failure: &Failure,
 ) -> Result<(), Violation> {
+    let is = |code: Code| failure.code == code;
     let was_true = match command {
         Command::InitRegistry(_) => false,
         Command::InitRoot {
             registry,
             host_root,
-        } => ever_registry(auditor, span, registry, |known| match failure.code {
-            Code::NotFound => known.is_none(),
-            Code::Conflict => known.is_some_and(|known| {
+        } => ever_registry(auditor, span, registry, |known| match known {
+            None => is(Code::NotFound),
+            Some(known) => {
                 let root = known.root(&path("/data"));
-                root.is_some_and(|root| root.host_root.as_str() != *host_root)
-            }),
-            _ => false,
+                is(Code::Conflict) && root.is_some_and(|root| root.host_root.as_str() != *host_root)
+            }
         }),
         Command::InitRepo {
             registry,
             path: global_path,
             author,
-        } => ever_registry(auditor, span, registry, |known| match failure.code {
-            Code::NotFound => known.is_none_or(|known| known.root_of(&path(global_path)).is_none()),
-            Code::Conflict => known.is_some_and(|known| {
-                let repo = known.repo_at(&path(global_path));
-                repo.is_some_and(|repo| repo.creator.to_string() != *author)
-            }),
-            Code::InitDenied => known.is_some() && is_denied(global_path),
-            _ => false,
+        } => ever_registry(auditor, span, registry, |known| match known {
+            None => is(Code::NotFound),
+            Some(known) => {
+                let at = path(global_path);
+                let repo = known.repo_at(&at);
+                let is_others = repo.is_some_and(|repo| repo.creator.to_string() != *author);
+                (is(Code::NotFound) && known.root_of(&at).is_none())
+                    || (is(Code::Conflict) && is_others)
+                    || (is(Code::InitDenied) && is_denied(global_path))
+            }
         }),
-        Command::Stat { repo, .. } => ever_repo(auditor, span, *repo, |known| match failure.code {
-            Code::NotFound => known.is_none(),
-            Code::Precondition => known.is_some_and(|known| known.shadow_path().is_none()),
-            _ => false,
+        Command::Stat { repo, .. } => ever_repo(auditor, span, *repo, |known| match known {
+            None => is(Code::NotFound),
+            Some(known) => is(Code::Precondition) && known.shadow_path().is_none(),
         }),
         Command::Cancel { repo, request } => {
             let request = request_id(request);
             let is_unknown =
                 |work: &Work| work.request(request).is_none() && work.finished(request).is_none();
-            failure.code == Code::NotFound
+            is(Code::NotFound)
                 && (ever_repo(auditor, span, *repo, |known| known.is_none())
                     || auditor
                         .work(*repo)
                         .is_none_or(|work| work.ever(span, |work, _| is_unknown(work))))
         }
         Command::ClearError { repo, .. } => {
-            failure.code == Code::NotFound
-                && ever_repo(auditor, span, *repo, |known| known.is_none())
+            is(Code::NotFound) && ever_repo(auditor, span, *repo, |known| known.is_none())
         }
-        Command::ClearText { repo } => {
-            ever_repo(auditor, span, *repo, |known| match failure.code {
-                Code::NotFound => known.is_none(),
-                Code::Conflict => known.is_some_and(|known| !has_text(known)),
-                _ => false,
-            })
-        }
+        Command::ClearText { repo } => ever_repo(auditor, span, *repo, |known| match known {
+            None => is(Code::NotFound),
+            Some(known) => is(Code::Conflict) && !has_text(known),
+        }),
     };
     if was_true {
         return Ok(());
