@@ -140,10 +140,7 @@ async fn settle(stage: &Arc<Stage>, calm_since: Instant) {
 }
 
 fn settled(stage: &Stage) -> Result<(), Violation> {
-    let workers = lock(&stage.workers).values().cloned().collect();
-    // A claim of the dead for which nothing is left to do is nobody's but the sweep's.
-    let dead_may_claim = !stage.temper.sweeps;
-    lock(&stage.auditor).settled(&workers, dead_may_claim)?;
+    lock(&stage.auditor).settled()?;
     if let Some(subject) = stage.host.held_lock() {
         return Err(Violation::of(Invariant::NoLockIsHeld, subject));
     }

@@ -1,27 +1,21 @@
 //! What must be so in the end.
 
-use std::collections::BTreeSet;
-
 use nogfso_domain::operation::Operation;
 use nogfso_domain::registry::Registry;
 use nogfso_domain::repo::KnownRepo;
-use nogfso_domain::work::{Answered, Claim, WorkResult};
-use nogfso_ids::{Instance, RepoId};
+use nogfso_domain::work::{Answered, WorkResult};
+use nogfso_ids::RepoId;
 
 use super::super::verdict::{Invariant, Violation};
 use super::Auditor;
 
 impl Auditor {
-    /// Whether everything asked is done and every fact carried; if not, what is missing. `workers` are those that live.
+    /// Whether everything asked is done and every fact carried; if not, what is missing.
     ///
     /// # Errors
     ///
     /// Returns the first thing that is missing.
-    pub(in super::super) fn settled(
-        &self,
-        workers: &BTreeSet<Instance>,
-        dead_may_claim: bool,
-    ) -> Result<(), Violation> {
+    pub(in super::super) fn settled(&self) -> Result<(), Violation> {
         if let Some(name) = self.main.now().pending().next() {
             let seen = format!("registry {name} is not confirmed");
             return Err(Violation::of(Invariant::EveryFactIsCarried, seen));
@@ -41,9 +35,7 @@ impl Auditor {
                 let seen = format!("{left:?} of repo {repo}");
                 return Err(Violation::of(Invariant::EverythingIsDone, seen));
             }
-            let mut claims = work.claim.iter();
-            let counts = |claim: &&Claim| !dead_may_claim || workers.contains(&claim.instance);
-            if let Some(claim) = claims.find(counts) {
+            if let Some(claim) = &work.claim {
                 let seen = format!("{claim:?} of repo {repo}");
                 return Err(Violation::of(Invariant::NothingIsClaimed, seen));
             }
