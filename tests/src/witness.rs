@@ -1,30 +1,36 @@
 //! Somebody beside the product who asks as the operator does, reads the journal as it is stored, and sees who holds which lock.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use nogfso::accounts::SERVICE;
 use nogfso::context::{inbox_prefix, url};
-use nogfso_contract::subjects::{self, STREAMS};
+use nogfso_contract::subjects::{self, STREAMS, WORK_ALL, WORK_STREAM};
 use nogfso_domain::registry::{Registry, RegistryEvent};
 use nogfso_domain::repo::{Repo, RepoEvent};
 use nogfso_domain::work::{Work, WorkEvent, WorkLane};
 use nogfso_ids::{Host, Lane, RegistryName, RepoId};
 use nogfso_jetstream::{Connection, Credentials, Ports, Replicas, Settings};
+use nogfso_journal::log::From;
 use nogfso_journal::{Commit, Environment, Log, Store};
 use nogfso_kernel::{Aggregate, Position};
 use nogfso_testkit::wait_until_blocking;
 use serde_json::Value;
 use tokio::runtime::Runtime;
+use tokio::time::sleep;
 
 use crate::end_to_end::world::World;
 use crate::end_to_end::{DEADLINE, HOST, REGISTRY};
 
 /// How long one try of a command is waited for; a repeat is harmless.
 const ONE_TRY: Duration = Duration::from_secs(2);
+/// How long the witness waits when it could not follow.
+const FOLLOW_AGAIN_PAUSE: Duration = Duration::from_millis(50);
 /// The answers after which the same command is given again.
 const PASSING: [&str; 5] = [
     "busy",
@@ -42,6 +48,46 @@ pub(crate) struct Witness {
     registries: Store<Registry>,
     repos: Store<Repo>,
     works: Store<WorkLane>,
+    seen: Arc<Seen>,
+}
+
+/// All commits on lanes, as they were stored: histories of lanes are compacted meanwhile.
+#[derive(Default)]
+struct Seen(Mutex<BTreeMap<String, Vec<Commit<WorkEvent>>>>);
+
+impl Seen {
+    async fn follow(&self, log: &dyn Log) {
+        let mut last = Position::START;
+        loop {
+            let from = From::After(last);
+            if let Ok(mut following) = log.follow(WORK_STREAM, WORK_ALL, from).await {
+                while let Some(Ok(stored)) = following.next().await {
+                    last = stored.position;
+                    let commit = Commit::decode(&stored.payload, stored.position);
+                    let commit = commit.expect("a commit can be read");
+                    self.lock().entry(stored.subject).or_default().push(commit);
+                }
+            }
+            sleep(FOLLOW_AGAIN_PAUSE).await;
+        }
+    }
+
+    /// The commits on a subject, if everything up to `last` was seen.
+    fn up_to(&self, subject: &str, last: Position) -> Result<Vec<Commit<WorkEvent>>, String> {
+        let seen = self.lock().get(subject).cloned().unwrap_or_default();
+        let newest = seen
+            .last()
+            .map_or(Position::START, |commit| commit.position);
+        if newest >= last {
+            Ok(seen)
+        } else {
+            Err(format!("{subject} was seen up to {newest}, not to {last}"))
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Commit<WorkEvent>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Witness {
@@ -77,7 +123,11 @@ impl Witness {
             (operator, ports.expect("the streams are there").log)
         });
         let environment = Environment::system();
+        let seen = Arc::new(Seen::default());
+        let (follower, followed) = (Arc::clone(&seen), Arc::clone(&log));
+        runtime.spawn(async move { follower.follow(followed.as_ref()).await });
         Self {
+            seen,
             runtime,
             operator,
             registries: Store::new(Arc::clone(&log), environment.clone()),
@@ -122,9 +172,14 @@ impl Witness {
         facts(self.history(&self.repos, &subjects::repo(&registry(), repo)))
     }
 
-    /// The commits on the lane `main` of a repo.
+    /// All commits that were ever stored on the lane `main` of a repo.
     pub(crate) fn work(&self, repo: RepoId) -> Vec<Commit<WorkEvent>> {
-        self.history(&self.works, &work_subject(repo))
+        let subject = work_subject(repo);
+        self.patiently("the history of the work", async || {
+            let last = self.log.leader_last(&subject).await.map_err(describe)?;
+            let last = last.map_or(Position::START, |last| last.position);
+            self.seen.up_to(&subject, last)
+        })
     }
 
     /// What the lane `main` of a repo amounts to at the leader.

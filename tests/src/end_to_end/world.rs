@@ -22,6 +22,8 @@ use super::{ACK_WAIT_MS, DEADLINE, GLOBAL_ROOT, HOST, REGISTRY, SOON};
 
 /// Where the accounts begin in the broker's configuration; what stands before is the test server's own.
 const ACCOUNTS_BEGIN: &str = "system_account:";
+/// How old the history of a lane is when it is compacted, in milliseconds.
+const PURGE_AFTER_MS: &str = "3000";
 /// The user and group `nobody`, without any privilege.
 const UNPRIVILEGED_ID: u32 = 65_534;
 
@@ -54,6 +56,8 @@ pub(crate) struct Wishes {
     pub(crate) stad_rights: Rights,
     /// How long claims and looks last without a sign of life, in milliseconds, if not [`ACK_WAIT_MS`].
     pub(crate) ack_wait_ms: Option<&'static str>,
+    /// How old the history of a lane is when it is compacted, in milliseconds, if not [`PURGE_AFTER_MS`].
+    pub(crate) purge_after_ms: Option<&'static str>,
     /// More users of the broker.
     pub(crate) users: Vec<&'static str>,
 }
@@ -263,7 +267,7 @@ impl World {
             .env("NOGFSO_REGD_SWEEP_EVERY_MS", "500")
             .env("NOGFSO_REGD_SWEEP_AFTER_MS", "5000")
             .env("NOGFSO_REGD_PURGE_EVERY_MS", "1000")
-            .env("NOGFSO_REGD_PURGE_AFTER_MS", "3000")
+            .env("NOGFSO_REGD_PURGE_AFTER_MS", self.purge_after_ms())
             .env(HALT_FOLDER, self.halt_folder());
         command
     }
@@ -301,6 +305,10 @@ impl World {
     pub(crate) fn restart(&mut self, service: Service) {
         self.start(service);
         self.process(service).wait_for_line("ready", DEADLINE);
+    }
+
+    fn purge_after_ms(&self) -> &'static str {
+        self.wishes.purge_after_ms.unwrap_or(PURGE_AFTER_MS)
     }
 
     fn ack_wait_ms(&self) -> &'static str {

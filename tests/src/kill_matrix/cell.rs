@@ -8,7 +8,7 @@ use nogfso_testkit::{Signal, wait_until_blocking};
 use serde_json::{Value, json};
 
 use super::traces::{self, Expected};
-use crate::end_to_end::world::{Service, World};
+use crate::end_to_end::world::{Service, Wishes, World};
 use crate::end_to_end::{GLOBAL_ROOT, REGISTRY};
 use crate::witness::Witness;
 
@@ -59,9 +59,16 @@ struct Command {
     payload: Value,
 }
 
+/// Longer than a cell takes, and shorter than all of them.
+const PURGE_AFTER_MS: &str = "20000";
+
 impl Scene {
     pub(super) fn new(reach_limit: Duration) -> Self {
-        let world = World::with_root();
+        let world = World::with_root_and(Wishes {
+            // A witness that could not follow while the server was away still finds what was stored before.
+            purge_after_ms: Some(PURGE_AFTER_MS),
+            ..Wishes::default()
+        });
         Self {
             witness: Witness::of(&world),
             halts: Halts::new(&world.halt_folder()),

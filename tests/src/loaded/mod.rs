@@ -64,8 +64,8 @@ fn wished_seconds(sample: u64) -> u64 {
 }
 
 fn load_and_judge(seconds: u64, start: impl FnOnce() -> Fleet) {
-    let seed = wished("NOGFSO_SEED").unwrap_or_else(Chance::fresh_seed);
-    eprintln!("NOGFSO_SEED={seed} NOGFSO_LOAD_SECONDS={seconds}");
+    let seed = wished("NOGFSO_LOAD_SEED").unwrap_or_else(Chance::fresh_seed);
+    eprintln!("NOGFSO_LOAD_SEED={seed} NOGFSO_LOAD_SECONDS={seconds}");
     let began = Instant::now();
     let fleet = start();
     let host_roots = REGISTRIES.map(|registry| fleet.host_root(registry));
