@@ -110,15 +110,9 @@ impl ClaimHost for Lane {
         let operation = request.order.operation();
         let epoch = held.epoch();
         reach(Point::StadStarts);
-        match held
-            .append(&WorkCommand::Start { request: id, epoch })
-            .await
-        {
-            Ok(_) => {}
-            // It was taken back while it waited, and this worker did not know yet.
-            Err(HoldError::Refused(WorkRefusal::NotDue(_))) => return held.look_again().await,
-            Err(error) => return Err(error),
-        }
+        // Refused if it was taken back while it waited: the holder then looks again, and goes on with what is left.
+        held.append(&WorkCommand::Start { request: id, epoch })
+            .await?;
         reach(Point::StadStarted);
         // The start may have been its end: a crash loop, or a cancellation that nobody else heard.
         let result = match phase(held, id) {

@@ -200,45 +200,6 @@ impl<H: Host> Held<H> {
         }
     }
 
-    /// Learns what the leader has now: after a refusal, what it was decided on.
-    ///
-    /// # Errors
-    ///
-    /// See [`HoldError`]. A server that does not answer is asked again until the holder must let go.
-    pub async fn look_again(&self) -> Result<(), HoldError<H::Aggregate>> {
-        loop {
-            let loading = async {
-                let last = self.store.log().leader_last(&self.subject).await?;
-                let least = last.map_or(Position::START, |last| last.position);
-                self.store.load(&self.subject, least).await
-            };
-            let loaded = tokio::select! {
-                biased;
-                () = self.must_let_go() => return Err(HoldError::Stopped),
-                loaded = loading => loaded,
-            };
-            match loaded {
-                Ok(loaded) => {
-                    self.learn(loaded);
-                    return Ok(());
-                }
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(subject = self.subject, %error, "cannot look again yet");
-                }
-                Err(error) => {
-                    return Err(HoldError::Failed {
-                        reason: error.to_string(),
-                    });
-                }
-            }
-            tokio::select! {
-                biased;
-                () = self.must_let_go() => return Err(HoldError::Stopped),
-                () = sleep(RETRY_PAUSE_MAX) => {}
-            }
-        }
-    }
-
     pub(crate) fn set_lock(&self, lock: Option<Arc<dyn Lock>>) {
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = lock;
     }

@@ -154,6 +154,11 @@ impl Fleet {
             .env("NOGFSO_USER", SERVICE)
             .env("NOGFSO_PASSWORD", self.accounts.service.reveal())
             .env("NOGFSO_REGD_ACK_WAIT_MS", ACK_WAIT_MS)
+            // Sweeps and compactions go on under the load, too.
+            .env("NOGFSO_REGD_SWEEP_EVERY_MS", "500")
+            .env("NOGFSO_REGD_SWEEP_AFTER_MS", "5000")
+            .env("NOGFSO_REGD_PURGE_EVERY_MS", "1000")
+            .env("NOGFSO_REGD_PURGE_AFTER_MS", "10000")
             .envs(self.environment.iter().copied());
         Process::start(&mut command)
     }
