@@ -22,11 +22,10 @@ use nogfso_kernel::{Keep, Position, StreamSpec};
 use serde_json::json;
 
 use crate::api::ADMIN_PATIENCE;
-use stalls::Stalls;
-use tails::Tails;
-
 use crate::connection::Connection;
 use crate::subject::{is_filter, is_literal};
+use stalls::Stalls;
+use tails::Tails;
 
 /// On how many servers each message is stored: 1, 3 or 5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
