@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nogfso_testkit::{Signal, wait_until_blocking};
+use nogfso_faults::Point;
+use nogfso_testkit::wait_until_blocking;
 use serde_json::Value;
 
 use super::asking::{Answer, Asks, ctl_command, git};
@@ -73,9 +74,10 @@ fn the_server_may_be_killed_at_any_moment() {
 fn a_second_worker_takes_over_what_the_first_had_in_hand() {
     let mut world = World::with_root();
     let names = make_trees(&world);
-    // A worker that stands still keeps its locks until it dies.
+    // A worker that stands still keeps its locks until it dies. This one has a claim, and the disk untouched.
+    world.arm(Point::StadLoaded);
     let stays_away = |world: &mut World| {
-        world.process(Service::Stad).signal(Signal::STOP);
+        world.wait_until_halted(Service::Stad, Point::StadLoaded);
         world.restart(Service::SpareStad);
         world.kill(Service::Stad);
     };
@@ -92,7 +94,6 @@ fn survives(victim: Victim) {
     let mut world = World::with_root();
     let mut ids = BTreeSet::new();
     let mut names = make_trees(&world);
-    let comes_again = |world: &mut World| kill_and_restart(world, victim);
     for moment in MOMENTS {
         // Making files takes longer than adopting them, so the same trees serve all moments.
         for (n, name) in names.iter_mut().enumerate() {
@@ -101,6 +102,20 @@ fn survives(victim: Victim) {
             fs::rename(root.join(&*name), root.join(&next)).expect("the tree is ours");
             *name = next;
         }
+        // At one of the moments a worker stands still with a claim until it is killed, however fast it else would be.
+        let in_hand = matches!(
+            (victim, moment),
+            (Victim::Service(Service::Stad), Moment::Locked)
+        );
+        if in_hand {
+            world.arm(Point::StadLoaded);
+        }
+        let comes_again = |world: &mut World| {
+            if in_hand {
+                world.wait_until_halted(Service::Stad, Point::StadLoaded);
+            }
+            kill_and_restart(world, victim);
+        };
         let accepted = adopted_through_a_crash(&mut world, comes_again, moment, &names);
         for id in &accepted {
             assert_adopted_once(&world, id);

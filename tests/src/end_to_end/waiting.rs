@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use nogfso_faults::Point;
 use nogfso_testkit::{Signal, wait_until_blocking};
 
 use super::asking::{Asks, event_names, recorded_paths, stat_commit};
-use super::world::{Service, World};
+use super::world::{Service, Wishes, World};
 use super::{AUTHOR, DEADLINE, GLOBAL_ROOT, HOST, REGISTRY};
 
-/// So many that a worker is at them for longer than it takes to stop it.
-const LONG_STAT_FOLDERS: usize = 80;
-const LONG_STAT_FILES_PER_FOLDER: usize = 100;
+const LONG_STAT_FOLDERS: usize = 20;
+const LONG_STAT_FILES_PER_FOLDER: usize = 10;
+/// With one thread the long stat takes 20 s: far more than a worker needs to hear that it was taken back.
+const LONG_STAT_COST_PER_FILE_US: &str = "100000";
 
 #[test]
 fn a_watcher_sees_every_event_once_whatever_becomes_of_the_gateway() {
@@ -97,7 +99,11 @@ fn the_exit_status_of_a_stat_tells_how_it_ended() {
 
 #[test]
 fn a_long_stat_that_is_taken_back_ends_cancelled() {
-    let mut world = World::with_root();
+    let mut world = World::with_root_and(Wishes {
+        stad_options: vec!["--threads=1".to_owned()],
+        stad_cost_per_file_us: Some(LONG_STAT_COST_PER_FILE_US),
+        ..Wishes::default()
+    });
     world.directory("a dir");
     let repo = world.adopt("a dir");
     let before = stat_commit(&repo.shadow);
@@ -108,15 +114,11 @@ fn a_long_stat_that_is_taken_back_ends_cancelled() {
             fs::write(folder.join(format!("file {file}")), "").unwrap();
         }
     }
-    let stored = world.message_counts()["FSO_WORK"];
+    // The worker stands still until the cancellation is stored, so that it cannot be faster.
+    world.arm(Point::StadLoaded);
     let accepted = world.ctl_json(&["stat", &repo.id]);
     let request = accepted["request"].as_str().unwrap();
-    // Requested, claimed, started; the monitoring port tells sooner than the gateway.
-    wait_until_blocking("the worker to be at it", DEADLINE, || {
-        world.message_counts()["FSO_WORK"] >= stored + 3
-    });
-    // The worker stands still until the cancellation is stored, so that it cannot be faster.
-    world.process(Service::Stad).signal(Signal::STOP);
+    world.wait_until_halted(Service::Stad, Point::StadLoaded);
     let running = world.ctl_json(&["request", "cancel", &repo.id, request]);
     world.process(Service::Stad).signal(Signal::CONT);
     assert_eq!(running["request"]["state"], "running", "{running}");
@@ -130,6 +132,11 @@ fn a_long_stat_that_is_taken_back_ends_cancelled() {
     );
     assert!(world.repo(&repo.id)["error"].is_null());
 
+    // Another worker, to which files cost nothing.
+    world.process(Service::Stad).signal(Signal::TERM);
+    let ended = world.process(Service::Stad).exit_status(DEADLINE);
+    assert!(ended.success(), "{ended}");
+    world.start(Service::SpareStad);
     world.ctl(&["stat", "--wait=60s", &repo.id]).ok();
     let recorded = recorded_paths(&repo.shadow).len();
     assert!(

@@ -12,7 +12,7 @@ use std::process::Command;
 use nogfso::accounts::{Accounts, OPERATOR, SERVICE};
 use nogfso::broker::configuration::{BrokerSettings, configuration};
 use nogfso::context::context;
-use nogfso_faults::HALT_FOLDER;
+use nogfso_faults::{COST_PER_FILE_US, HALT_FOLDER, Halts, Point};
 use nogfso_testkit::{NatsServer, NatsSettings, Process, Signal, binary, wait_until_blocking};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -54,6 +54,8 @@ pub(crate) struct Wishes {
     pub(crate) stad_options: Vec<String>,
     /// As whom the worker runs.
     pub(crate) stad_rights: Rights,
+    /// How long each file takes the first worker, in microseconds; the spare one spends nothing.
+    pub(crate) stad_cost_per_file_us: Option<&'static str>,
     /// How long claims and looks last without a sign of life, in milliseconds, if not [`ACK_WAIT_MS`].
     pub(crate) ack_wait_ms: Option<&'static str>,
     /// How old the history of a lane is when it is compacted, in milliseconds, if not [`PURGE_AFTER_MS`].
@@ -269,12 +271,32 @@ impl World {
             .env("NOGFSO_REGD_PURGE_EVERY_MS", "1000")
             .env("NOGFSO_REGD_PURGE_AFTER_MS", self.purge_after_ms())
             .env(HALT_FOLDER, self.halt_folder());
+        if let (Service::Stad, Some(cost)) = (service, self.wishes.stad_cost_per_file_us) {
+            command.env(COST_PER_FILE_US, cost);
+        }
         command
     }
 
     /// Where processes of this world learn at which points they are to stand still.
     pub(crate) fn halt_folder(&self) -> PathBuf {
         self.path().join("halts")
+    }
+
+    /// Makes the first process that comes to `point` stand still there.
+    pub(crate) fn arm(&self, point: Point) {
+        let halts = Halts::new(&self.halt_folder());
+        halts.arm(point).expect("the folder is ours");
+    }
+
+    /// Waits until a service stands still at a point that was armed. From then on its signal lets it go on.
+    pub(crate) fn wait_until_halted(&mut self, service: Service, point: Point) {
+        let halts = Halts::new(&self.halt_folder());
+        let process = self.process(service);
+        let what = format!("{service:?} to stand still at {}", point.name());
+        wait_until_blocking(&what, DEADLINE, || {
+            halts.is_reached(point) && process.is_stopped()
+        });
+        halts.let_go(point).expect("the folder is ours");
     }
 
     pub(crate) fn wait_until_ready(&mut self, service: Service) {
