@@ -20,6 +20,7 @@ pub mod wiring;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use nogfso_bus::{Bus, BusError};
@@ -38,6 +39,9 @@ mod tests;
 
 /// How long a repo that was just accepted may take to begin.
 const BEGIN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a starting gateway waits for what is parked.
+const PARKED_PATIENCE: Duration = Duration::from_secs(15);
 
 /// What a gateway works with; shared by all requests.
 struct Gateway {
@@ -78,8 +82,11 @@ pub async fn start(
     watch::follow(&gateway, tasks);
     presence::follow(&gateway, tasks).await?;
     let parked = gateway.parked.clone();
-    if let Err(fault) = parked.catch_up().await {
-        tracing::warn!(%fault, "what is parked is told as soon as it can be read");
+    match timeout(PARKED_PATIENCE, parked.catch_up()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(fault)) => tracing::warn!(%fault, "what is parked cannot be told"),
+        // The other commands are taken all the same; the task below goes on with these.
+        Err(_elapsed) => tracing::warn!("what is parked is told as soon as it can be read"),
     }
     let stop = tasks.stop().clone();
     tasks.spawn("parked entries", async move { parked.keep_up(stop).await });

@@ -8,7 +8,7 @@ use nogfso_contract::event::{EventLine, FeedCommit, split_fact};
 use nogfso_contract::subjects;
 use nogfso_host::Tasks;
 use nogfso_ids::UnixMillis;
-use nogfso_journal::log::{Consumer, ConsumerSpec, ReadFault, Stored};
+use nogfso_journal::log::{Consumer, ConsumerSpec, ReadFault, Stored, open_consumer};
 use nogfso_journal::{Commit, Log};
 use nogfso_kernel::Vid;
 use serde_json::Value;
@@ -33,7 +33,9 @@ pub(crate) fn start(log: &Arc<dyn Log>, bus: &Arc<dyn Bus>, stream: &'static str
             ack_wait: ACK_WAIT,
             pending_max: PENDING_MAX,
         };
-        let consumer = log.consumer(&spec).await?;
+        let Some(consumer) = open_consumer(&*log, &spec, &stop).await? else {
+            return Ok(());
+        };
         loop {
             tokio::select! {
                 biased;

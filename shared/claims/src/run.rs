@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nogfso_journal::log::{ConsumerSpec, Delivery, ReadFault};
+use nogfso_journal::log::{ConsumerSpec, Delivery, ReadFault, open_consumer};
 use nogfso_journal::store::{By, ExecuteError, Loaded, Store};
 use nogfso_journal::{Commit, EnvelopeError, LoadError};
 use nogfso_kernel::{Aggregate, Expected};
@@ -91,19 +91,19 @@ impl<H: Host> Claims<H> {
     ///
     /// # Errors
     ///
-    /// Fails if the consumer cannot be opened.
+    /// Fails if the consumer is refused.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), ReadFault> {
-        let consumer = self
-            .store
-            .log()
-            .consumer(&ConsumerSpec {
-                stream: self.settings.stream,
-                durable: self.settings.consumer.clone(),
-                filters: self.settings.filters.clone(),
-                ack_wait: self.settings.ack_wait,
-                pending_max: PENDING_DELIVERIES_MAX,
-            })
-            .await?;
+        let spec = ConsumerSpec {
+            stream: self.settings.stream,
+            durable: self.settings.consumer.clone(),
+            filters: self.settings.filters.clone(),
+            ack_wait: self.settings.ack_wait,
+            pending_max: PENDING_DELIVERIES_MAX,
+        };
+        let log = self.store.log();
+        let Some(consumer) = open_consumer(&**log, &spec, &stop).await? else {
+            return Ok(());
+        };
         let mut tasks = JoinSet::new();
         while !stop.is_cancelled() {
             let free = self.settings.slots.get().saturating_sub(tasks.len());

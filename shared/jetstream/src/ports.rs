@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nogfso_bus::Bus;
-use nogfso_journal::Log;
 use nogfso_journal::log::ReadFault;
+use nogfso_journal::{Log, again};
 use nogfso_kernel::StreamSpec;
-use tokio::time::{Instant, sleep};
+use tokio::time::timeout;
 
 use crate::bus::JetStreamBus;
 use crate::connection::Connection;
 use crate::log::{JetStreamLog, Replicas};
 
-/// How long a server that does not answer is asked for its streams. A new cluster makes them slowly, and elects meanwhile.
+/// How long a server that does not answer is asked for its streams. A new cluster makes them slowly, and elects meanwhile; one
+/// that is not set up for JetStream never answers, which must come to light.
 const STREAMS_PATIENCE: Duration = Duration::from_secs(60);
-const STREAMS_PAUSE: Duration = Duration::from_millis(250);
 
 /// The journal and the bus of one service.
 #[derive(Clone)]
@@ -33,21 +33,22 @@ impl Ports {
     ///
     /// # Errors
     ///
-    /// Refuses streams that are configured otherwise, and says what to change.
+    /// Refuses streams that are configured otherwise, and says what to change; fails after the minute.
     pub async fn open(
         connection: Connection,
         replicas: Replicas,
         streams: &[StreamSpec],
     ) -> Result<Self, ReadFault> {
         let log = JetStreamLog::new(connection.clone(), replicas);
-        let deadline = Instant::now() + STREAMS_PATIENCE;
-        loop {
-            match log.ensure_streams(streams).await {
-                Err(fault @ ReadFault::Unavailable { .. }) if Instant::now() < deadline => {
-                    tracing::warn!(%fault, "cannot look at the streams yet");
-                    sleep(STREAMS_PAUSE).await;
-                }
-                ensured => break ensured?,
+        let looking = again("look at the streams", ReadFault::is_transient, || {
+            log.ensure_streams(streams)
+        });
+        match timeout(STREAMS_PATIENCE, looking).await {
+            Ok(ensured) => ensured?,
+            Err(_elapsed) => {
+                let seconds = STREAMS_PATIENCE.as_secs();
+                let reason = format!("the streams could not be looked at within {seconds} s");
+                return Err(ReadFault::Unavailable { reason });
             }
         }
         Ok(Self {

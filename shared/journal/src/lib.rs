@@ -4,6 +4,7 @@
 //! [`memory::MemoryLog`], which is for tests and simulation only. Everything above the port is here once: the envelope
 //! with its chain, the append policy, typed stores, reactions with parking.
 
+mod again;
 pub mod append;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
@@ -16,6 +17,7 @@ pub mod store;
 #[cfg(test)]
 mod tally;
 
+pub use again::again;
 pub use envelope::{
     COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX, Cause, CommandStamp, Commit, ENVELOPE_VERSION, Envelope,
     EnvelopeError, Hash, Previous, StoredEvent, commit_id,

@@ -10,6 +10,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use nogfso_kernel::{Position, StreamSpec};
+use tokio_util::sync::CancellationToken;
+
+use crate::again;
 
 /// The most messages that one call to [`Log::read`] returns.
 pub const READ_MESSAGES_MAX: usize = 1_000;
@@ -112,6 +115,17 @@ pub enum ReadFault {
         /// What the server said.
         reason: String,
     },
+}
+
+impl ReadFault {
+    /// Whether a later try may succeed.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::Refused { .. } => false,
+        }
+    }
 }
 
 /// Where following a stream begins.
@@ -275,4 +289,20 @@ pub trait Log: Send + Sync + 'static {
     ///
     /// See [`ReadFault`]; refused on streams that are kept for ever.
     async fn purge(&self, subject: &str, keep_from: Option<Position>) -> Result<(), ReadFault>;
+}
+
+/// Opens a durable consumer, however long the journal does not answer. `None` if `stop` was cancelled first, which is noticed
+/// at once.
+///
+/// # Errors
+///
+/// Refuses, as [`Log::consumer`] does, one that is configured otherwise.
+pub async fn open_consumer(
+    log: &dyn Log,
+    spec: &ConsumerSpec,
+    stop: &CancellationToken,
+) -> Result<Option<Arc<dyn Consumer>>, ReadFault> {
+    let what = format!("open the consumer {}", spec.durable);
+    let opening = again(&what, ReadFault::is_transient, || log.consumer(spec));
+    stop.run_until_cancelled(opening).await.transpose()
 }

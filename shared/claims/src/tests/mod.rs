@@ -10,3 +10,4 @@ mod jobs;
 mod planted;
 mod rules;
 mod running;
+mod starting;

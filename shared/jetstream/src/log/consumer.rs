@@ -24,32 +24,11 @@ const REQUEST_MS_MIN: u128 = 10;
 const ANSWER_GRACE: Duration = Duration::from_millis(1_500);
 /// The servers of a cluster learn of a new consumer, or of its new leader, one after the other.
 const ABSENT_PAUSE: Duration = Duration::from_millis(50);
-/// Longer than an election takes, and shorter than a service may take to drain.
-const OPEN_PATIENCE: Duration = Duration::from_secs(12);
-const OPEN_PAUSE: Duration = Duration::from_millis(250);
 /// A pull that has some messages returns when no other came for this long.
 const QUIET: Duration = Duration::from_millis(20);
 
-/// Makes the durable consumer, or checks that the one there is as `spec` says. Waits for a server that does not answer:
-/// whoever opens one has just started, and would only have to start again.
+/// Makes the durable consumer, or checks that the one there is as `spec` says. One attempt; who asks again is the caller.
 pub(super) async fn open(
-    connection: &Connection,
-    tails: Arc<Tails>,
-    spec: &ConsumerSpec,
-) -> Result<JetStreamConsumer, ReadFault> {
-    let deadline = Instant::now() + OPEN_PATIENCE;
-    loop {
-        match try_open(connection, Arc::clone(&tails), spec).await {
-            Err(fault @ ReadFault::Unavailable { .. }) if Instant::now() < deadline => {
-                tracing::warn!(consumer = spec.durable, %fault, "cannot open the consumer yet");
-                sleep(OPEN_PAUSE).await;
-            }
-            opened => return opened,
-        }
-    }
-}
-
-async fn try_open(
     connection: &Connection,
     tails: Arc<Tails>,
     spec: &ConsumerSpec,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use nogfso_jetstream::{JetStreamLog, Ports, Replicas};
-use nogfso_journal::Log;
 use nogfso_journal::contract::{FOREVER, PURGED, STREAMS};
 use nogfso_journal::log::{Consumer, ConsumerSpec, PublishFault, ReadFault, Record};
+use nogfso_journal::{Log, again};
 use nogfso_kernel::{Keep, Position, StreamSpec};
 use nogfso_testkit::{NatsServer, NatsSettings, wait_until};
 
@@ -220,7 +220,7 @@ async fn a_server_that_is_silent_when_a_service_starts_is_waited_for() {
 
     server.pause();
     let spec = spec();
-    let open = log.consumer(&spec);
+    let open = again("open it", ReadFault::is_transient, || log.consumer(&spec));
     let back = async {
         tokio::time::sleep(Duration::from_millis(5_500)).await;
         server.resume();

@@ -13,7 +13,7 @@ use nogfso_kernel::Position;
 
 use crate::store::LoadError;
 
-pub use parked::{CATCH_UP_LIMIT, PARKED_STREAM, Parked, ParkedEntry, parked_subject};
+pub use parked::{PARKED_STREAM, Parked, ParkedEntry, parked_subject};
 pub use runner::{ALARM_PREFIX, Settings, TIMER_STREAM, alarm_record, run, wake_record};
 
 #[cfg(test)]
@@ -62,6 +62,15 @@ impl ReactError {
     pub fn transient(reason: impl std::fmt::Display) -> Self {
         Self::Transient {
             reason: reason.to_string(),
+        }
+    }
+
+    /// Whether a later try may succeed without an upgrade or an operator.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Transient { .. } => true,
+            Self::Newer { .. } | Self::Permanent { .. } => false,
         }
     }
 

@@ -8,19 +8,17 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use nogfso_kernel::Position;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{JOURNAL_PREFIX, ReactError};
-use crate::Environment;
 use crate::log::{From, Log, PublishFault, ReadFault, Record, Stored};
+use crate::{Environment, again};
 
 /// The stream of parked entries.
 pub const PARKED_STREAM: &str = "FSO_PARKED";
 const PARKED_PREFIX: &str = "fso.parked.";
 const PARKED_ALL: &str = "fso.parked.>";
-/// How long the journal is waited for when what is parked is read first.
-pub const CATCH_UP_LIMIT: Duration = Duration::from_secs(15);
 /// How long the next entry is waited for before it is asked anew which one is the last.
 const CATCH_UP_PATIENCE: Duration = Duration::from_secs(1);
 /// The longest reason that is kept, in characters.
@@ -78,25 +76,18 @@ impl Parked {
     }
 
     /// Takes in all entries that are stored at this moment. Who reacts before knows nothing of what is parked: it would try
-    /// again what fails for good, and leave the entry of what succeeds.
+    /// again what fails for good, and leave the entry of what succeeds. Waits for as long as the journal does not answer.
     ///
     /// # Errors
     ///
-    /// Fails if the journal does not answer for [`CATCH_UP_LIMIT`].
+    /// Fails if the journal refuses.
     pub async fn catch_up(&self) -> Result<(), ReadFault> {
-        let deadline = Instant::now() + CATCH_UP_LIMIT;
-        loop {
-            match self.take_in_all().await {
-                Ok(true) => return Ok(()),
-                // What is removed meanwhile never comes; then there may be another that is the last.
-                Ok(false) => {}
-                Err(fault @ ReadFault::Unavailable { .. }) if Instant::now() < deadline => {
-                    tracing::warn!(%fault, "cannot read yet what is parked");
-                    sleep(FOLLOW_AGAIN_PAUSE).await;
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
+        again("read what is parked", ReadFault::is_transient, async || {
+            // What is removed meanwhile never comes; then there may be another that is the last.
+            while !self.take_in_all().await? {}
+            Ok(())
+        })
+        .await
     }
 
     /// Whether the entry was seen that was the last one at the beginning.

@@ -16,7 +16,9 @@ use super::lanes::{Admitted, Batch, Lanes, Woken};
 use super::{JOURNAL_PREFIX, Parked, ReactError, Reaction, Wake};
 use crate::Environment;
 use crate::LoadError;
-use crate::log::{Consumer, ConsumerSpec, Delivery, Log, ReadFault, Record, Schedule};
+use crate::log::{
+    Consumer, ConsumerSpec, Delivery, Log, ReadFault, Record, Schedule, open_consumer,
+};
 
 /// The stream of alarms.
 pub const TIMER_STREAM: &str = "FSO_TIMER";
@@ -106,7 +108,7 @@ struct Runner {
 ///
 /// # Errors
 ///
-/// Fails if its consumers cannot be opened, or if the journal refuses to deliver; what is in hand is finished before.
+/// Fails if its consumers are refused, or if the journal refuses to deliver; what is in hand is finished before.
 pub async fn run(
     log: Arc<dyn Log>,
     environment: Environment,
@@ -129,8 +131,12 @@ pub async fn run(
         filters: vec![format!("{ALARM_PREFIX}{name}.>")],
         ..spec.clone()
     };
-    let wakes = log.consumer(&spec).await?;
-    let alarms = log.consumer(&alarms).await?;
+    let Some(wakes) = open_consumer(&*log, &spec, &stop).await? else {
+        return Ok(());
+    };
+    let Some(alarms) = open_consumer(&*log, &alarms, &stop).await? else {
+        return Ok(());
+    };
     let runner = Runner {
         log,
         environment,

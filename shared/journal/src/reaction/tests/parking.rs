@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use super::super::{Parked, ParkedEntry, ReactError, parked_subject, wake_record};
 use super::{Bench, NAME, Play, SOON, bench};
 use crate::log::Log;
@@ -211,4 +213,16 @@ async fn an_entry_of_the_past_is_known_to_a_new_process_before_it_reacts() {
     late.remove(NAME, SUBJECT, None).await.unwrap();
     assert!(!is_stored(&bench).await);
     assert_eq!(another(&bench).await.entries(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_parked_is_read_when_the_journal_is_back_however_long_it_was_away() {
+    let bench = with_one_parked().await;
+    bench.log.take_down();
+    let back = async {
+        sleep(Duration::from_secs(600)).await;
+        bench.log.bring_up();
+    };
+    let (parked, ()) = tokio::join!(another(&bench), back);
+    assert_eq!(parked.entries(), bench.parked.entries());
 }

@@ -184,6 +184,44 @@ async fn an_outage_delays_and_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_journal_that_is_away_when_a_reaction_starts_is_waited_for_however_long() {
+    let mut bench = bench().await;
+    bench.push(SUBJECT, 1).await;
+    bench.log.take_down();
+    bench.start();
+    sleep(Duration::from_secs(600)).await;
+    bench.log.bring_up();
+    bench.settled(Duration::from_secs(5)).await;
+    assert_eq!(bench.spy.looks_at(SUBJECT).len(), 1);
+    bench.drained().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reaction_that_still_waits_for_the_journal_stops_at_once() {
+    let mut bench = bench().await;
+    bench.log.take_down();
+    bench.start();
+    sleep(Duration::from_secs(20)).await;
+    let stopped = Instant::now();
+    bench.drained().await;
+    assert_eq!(stopped.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reaction_whose_consumer_is_configured_otherwise_ends_at_once() {
+    let mut bench = bench().await;
+    // Makes them as they are to be at first.
+    bench.settled(SOON).await;
+    bench.settings.ack_wait *= 2;
+    let started = Instant::now();
+    bench.start();
+    let ended = bench.tasks.join_next().await.unwrap().unwrap();
+    assert!(matches!(ended, Err(ReadFault::Refused { .. })), "{ended:?}");
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    bench.drained().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn looks_go_on_while_nothing_can_be_pulled() {
     let mut bench = bench().await;
     bench
