@@ -15,23 +15,31 @@ use crate::config::Arguments;
 /// Fails if the server is not there, too old or configured otherwise, and if a drain does not end.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let server = arguments.server;
-    let connection = server.connect("nogfsogwd").await?;
-    let ports = Ports::open(connection.clone(), server.replicas(), &STREAMS)
-        .await
-        .context("the streams are not as they must be")?;
     let tasks = Tasks::default();
-    crate::start(
-        ports.log,
-        ports.bus,
-        Environment::system(),
-        arguments.settings,
-        &tasks,
-    )
-    .await?;
-    tracing::info!("ready");
-    tasks.until_stopped().await?;
+    // Outlives a start that is broken off.
+    let mut connection = None;
+    let start = async {
+        let connected = server.connect("nogfsogwd").await?;
+        connection = Some(connected.clone());
+        let ports = Ports::open(connected, server.replicas(), &STREAMS)
+            .await
+            .context("the streams are not as they must be")?;
+        crate::start(
+            ports.log,
+            ports.bus,
+            Environment::system(),
+            arguments.settings,
+            &tasks,
+        )
+        .await?;
+        tracing::info!("ready");
+        anyhow::Ok(())
+    };
+    tasks.run(start).await?;
     let drained = tasks.drain(DRAIN_LIMIT).await;
-    connection.close().await;
+    if let Some(connection) = connection {
+        connection.close().await;
+    }
     drained?;
     tracing::info!("Completed graceful shutdown.");
     Ok(())

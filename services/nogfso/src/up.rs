@@ -143,7 +143,14 @@ impl Running<'_> {
         };
         make_private(&shadow_root)?;
         let password = &self.accounts.service;
-        let services = Services::start(self.settings, password, shadow_root, &self.tasks).await?;
+        let services = tokio::select! {
+            biased;
+            // What waits for something must not outlast what it would work with.
+            () = self.tasks.stop().cancelled() => {
+                return Err(UpError::Drain(DrainError::TaskFailed));
+            }
+            started = Services::start(self.settings, password, shadow_root, &self.tasks) => started?,
+        };
         let worker = services.worker.clone();
         self.services = Some(services);
         self.adopt(out).await?;

@@ -23,7 +23,7 @@ use nogfso_bus::Bus;
 use nogfso_contract::subjects::{self, REGISTRY_STREAM, REPO_STREAM, WORK_STREAM};
 use nogfso_host::Tasks;
 use nogfso_journal::reaction::{self, Parked, Reaction};
-use nogfso_journal::{Environment, Log};
+use nogfso_journal::{Environment, Log, again};
 
 pub use config::Settings;
 
@@ -35,11 +35,11 @@ use sweep::Sweep;
 #[cfg(test)]
 mod tests;
 
-/// Starts all reactions; returns when they run. They run until `tasks` are stopped, and finish what is in hand.
+/// Starts all reactions; returns when they run, however long a journal that does not answer is waited for. They run until `tasks` are stopped, and finish what is in hand.
 ///
 /// # Errors
 ///
-/// Fails if main cannot be begun, or if it cannot be read what is parked.
+/// Fails if main cannot be begun for a reason that stays, or if the journal refuses to tell what is parked.
 pub async fn start(
     log: Arc<dyn Log>,
     bus: Arc<dyn Bus>,
@@ -52,11 +52,14 @@ pub async fn start(
         stores: Stores::new(&log, &environment),
         parked: parked.clone(),
     };
-    registryinit::begin_main(&carry).await?;
+    again("begin main", reaction::ReactError::is_transient, || {
+        registryinit::begin_main(&carry)
+    })
+    .await?;
     parked
         .catch_up()
         .await
-        .map_err(reaction::ReactError::transient)?;
+        .map_err(reaction::ReactError::permanent)?;
     let table = parked.clone();
     let stop = tasks.stop().clone();
     tasks.spawn("parked entries", async move { table.keep_up(stop).await });

@@ -25,8 +25,7 @@ use nogfso_contract::presence::Presence;
 use nogfso_contract::subjects::{self, WORK_STREAM};
 use nogfso_host::Tasks;
 use nogfso_ids::{Instance, Lane as LaneName, UnixMillis};
-use nogfso_journal::{Environment, Log, Store};
-use tokio::time::{Instant, sleep};
+use nogfso_journal::{Environment, Log, Store, again};
 
 pub use config::{SettingError, Settings};
 pub use presence::PresenceError;
@@ -74,8 +73,8 @@ pub struct OnHost {
     pub disk: Arc<dyn Disk>,
 }
 
-/// Starts a worker on the files of this machine; returns its name when it takes work. It runs until `tasks` are stopped, and
-/// hands back what is in hand.
+/// Starts a worker on the files of this machine; returns its name when it takes work, however long a server that is away is
+/// waited for. It runs until `tasks` are stopped, and hands back what is in hand.
 ///
 /// # Errors
 ///
@@ -195,15 +194,9 @@ impl Worker {
             disk: on_host.disk,
             claims: Arc::clone(&claims),
         });
-        let deadline = Instant::now() + presence::BUS_PATIENCE;
-        let requests = loop {
-            match desk.open(self.bus.as_ref()).await {
-                Err(BusError::Disconnected) if Instant::now() < deadline => {
-                    sleep(presence::BUS_PAUSE).await;
-                }
-                opened => break opened?,
-            }
-        };
+        let is_away = |error: &BusError| matches!(error, BusError::Disconnected);
+        let opening = again("take questions", is_away, || desk.open(self.bus.as_ref()));
+        let requests = opening.await?;
         let stop = tasks.stop();
         let saying = Saying {
             bus: self.bus,

@@ -10,7 +10,8 @@ use nogfso_claims::Claims;
 use nogfso_contract::presence::{PRESENCE_EVERY_MS, Presence};
 use nogfso_contract::subjects::{self, PRESENCE_WHO};
 use nogfso_ids::Instance;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use nogfso_journal::again;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::lane::Lane;
@@ -18,9 +19,6 @@ use crate::locked_out::NotedLocks;
 
 /// How long a starting worker waits for those who are there.
 const WHO_PATIENCE: Duration = Duration::from_millis(500);
-/// How long a bus that lost its server is waited for.
-pub(crate) const BUS_PATIENCE: Duration = Duration::from_secs(60);
-pub(crate) const BUS_PAUSE: Duration = Duration::from_millis(250);
 
 /// Why a worker may not join those that are there.
 #[derive(Debug, thiserror::Error)]
@@ -49,15 +47,9 @@ pub enum PresenceError {
 ///
 /// Fails if a worker of the same host has other prefixes, another shadow root or other limits.
 pub(crate) async fn join(bus: &dyn Bus, own: &Presence) -> Result<Messages, PresenceError> {
-    let deadline = Instant::now() + BUS_PATIENCE;
-    loop {
-        match look_round(bus, own).await {
-            Err(PresenceError::Bus(BusError::Disconnected)) if Instant::now() < deadline => {
-                sleep(BUS_PAUSE).await;
-            }
-            looked => return looked,
-        }
-    }
+    let is_away =
+        |error: &PresenceError| matches!(error, PresenceError::Bus(BusError::Disconnected));
+    again("ask who is there", is_away, || look_round(bus, own)).await
 }
 
 async fn look_round(bus: &dyn Bus, own: &Presence) -> Result<Messages, PresenceError> {

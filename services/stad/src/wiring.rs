@@ -16,23 +16,31 @@ use crate::config::Arguments;
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments.settings.check()?;
     let server = arguments.server;
-    let connection = server.connect("nogfsostad").await?;
-    let ports = Ports::open(connection.clone(), server.replicas(), &STREAMS)
-        .await
-        .context("the streams are not as they must be")?;
     let tasks = Tasks::default();
-    let instance = crate::start(
-        ports.log,
-        ports.bus,
-        Environment::system(),
-        arguments.settings,
-        &tasks,
-    )
-    .await?;
-    tracing::info!(%instance, "ready");
-    tasks.until_stopped().await?;
+    // Outlives a start that is broken off.
+    let mut connection = None;
+    let start = async {
+        let connected = server.connect("nogfsostad").await?;
+        connection = Some(connected.clone());
+        let ports = Ports::open(connected, server.replicas(), &STREAMS)
+            .await
+            .context("the streams are not as they must be")?;
+        let instance = crate::start(
+            ports.log,
+            ports.bus,
+            Environment::system(),
+            arguments.settings,
+            &tasks,
+        )
+        .await?;
+        tracing::info!(%instance, "ready");
+        anyhow::Ok(())
+    };
+    tasks.run(start).await?;
     let drained = tasks.drain(DRAIN_LIMIT).await;
-    connection.close().await;
+    if let Some(connection) = connection {
+        connection.close().await;
+    }
     drained?;
     tracing::info!("Completed graceful shutdown.");
     Ok(())

@@ -90,20 +90,30 @@ impl Tasks {
         self.killed.cancel();
     }
 
-    /// Waits until the service is to stop: because of SIGTERM or SIGINT, or because a task failed.
+    /// Starts the service, and waits until it is to stop: because of SIGTERM or SIGINT, or because a task failed. Either breaks
+    /// off a start that still waits for something.
     ///
     /// # Errors
     ///
-    /// Fails if the signals cannot be waited for.
-    pub async fn until_stopped(&self) -> std::io::Result<()> {
+    /// Fails if the service does not start, or if the signals cannot be waited for.
+    pub async fn run<E: From<std::io::Error>>(
+        &self,
+        start: impl Future<Output = Result<(), E>>,
+    ) -> Result<(), E> {
+        // One wait for signals from beginning to end, so that none falls between two.
+        let unless_it_fails = async {
+            start.await?;
+            std::future::pending::<Result<(), E>>().await
+        };
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => {}
             signal = crate::stop_signal() => {
                 tracing::info!(signal = signal?, "stops");
+                Ok(())
             }
+            () = self.stop.cancelled() => Ok(()),
+            failed = unless_it_fails => failed,
         }
-        Ok(())
     }
 
     /// Asks all tasks to stop and waits for them, at most `limit`.
@@ -171,6 +181,26 @@ mod tests {
             tasks.drain(Duration::from_secs(10)).await,
             Err(DrainError::TaskFailed)
         );
+    }
+
+    #[tokio::test]
+    async fn a_failing_task_breaks_off_a_start_that_waits() {
+        let tasks = Tasks::default();
+        tasks.spawn_vital("one", async { Ok::<(), Infallible>(()) });
+        let start = std::future::pending::<std::io::Result<()>>();
+        tasks.run(start).await.unwrap();
+        assert_eq!(
+            tasks.drain(Duration::from_secs(10)).await,
+            Err(DrainError::TaskFailed)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_service_that_does_not_start_says_why() {
+        let tasks = Tasks::default();
+        let start = async { Err(std::io::Error::other("planted")) };
+        let error = tasks.run(start).await.unwrap_err();
+        assert_eq!(error.to_string(), "planted");
     }
 
     #[tokio::test]

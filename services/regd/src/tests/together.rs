@@ -33,6 +33,20 @@ async fn start(world: &World, bus: &MemoryBus) -> Tasks {
     tasks
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_instance_waits_for_a_journal_that_is_away_when_it_starts() {
+    let world = World::new().await;
+    let bus = MemoryBus::default();
+    world.log.take_down();
+    let back = async {
+        tokio::time::sleep(LONG).await;
+        world.log.bring_up();
+    };
+    let (tasks, ()) = tokio::join!(start(&world, &bus), back);
+    live(&world).await;
+    tasks.drain(DRAIN_LIMIT).await.unwrap();
+}
+
 async fn commits(world: &World, subject: &str) -> usize {
     world.history(subject).await.len()
 }
