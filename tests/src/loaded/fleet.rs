@@ -172,7 +172,7 @@ impl Fleet {
 
     /// Ends a process as a crash would, and starts it again.
     pub(crate) fn kill(&mut self, at: usize) {
-        if self.members[at].process.try_exit_status().is_none() {
+        if !self.note_end(at) {
             self.members[at].process.signal(Signal::KILL);
             self.members[at].process.exit_status(DEADLINE);
         }
@@ -187,22 +187,31 @@ impl Fleet {
         }
     }
 
-    /// Starts again what has ended by itself, as whoever runs services does.
+    /// Notes what has ended by itself, and starts it again, as whoever runs services does.
     pub(crate) fn look_after(&mut self) {
         for at in 0..self.members.len() {
-            if let Some(status) = self.members[at].process.try_exit_status() {
-                let member = &self.members[at];
-                let lines = member.process.lines();
-                let reasons = lines
-                    .iter()
-                    .skip_while(|line| !line.starts_with("Error"))
-                    .take_while(|line| !line.starts_with("Stack backtrace"));
-                let reasons: Vec<_> = reasons.map(|line| line.trim()).collect();
-                let ended = format!("{:?}: {status}: {}", member.role, reasons.join(" "));
-                self.ended.push(ended);
+            if self.note_end(at) {
                 self.start_again(at);
             }
         }
+    }
+
+    /// Whether a process has ended by itself; takes down why.
+    fn note_end(&mut self, at: usize) -> bool {
+        let member = &mut self.members[at];
+        let Some(status) = member.process.try_exit_status() else {
+            return false;
+        };
+        let lines = member.process.lines();
+        let is_reason = |line: &str| line.starts_with("Error") || line.contains("the process ends");
+        let reasons = lines
+            .iter()
+            .skip_while(|line| !is_reason(line))
+            .take_while(|line| !line.starts_with("Stack backtrace"));
+        let reasons: Vec<_> = reasons.map(|line| line.trim()).collect();
+        let ended = format!("{:?}: {status}: {}", member.role, reasons.join(" "));
+        self.ended.push(ended);
+        true
     }
 
     /// Mends all lines, lets everything go on, and waits until all are connected and ready.

@@ -80,6 +80,7 @@ fn load_and_judge(seconds: u64, start: impl FnOnce() -> Fleet) {
     let loaded = began.elapsed();
     let mut fleet = fleet.into_inner().expect("nobody panics with it");
     let end = on_a_runtime(taken_down(&fleet, promises));
+    fleet.look_after();
     (0..fleet.members.len()).for_each(|at| fleet.note_alarms(at));
 
     let verdict = judge(&end.evidence);
@@ -92,13 +93,18 @@ fn load_and_judge(seconds: u64, start: impl FnOnce() -> Fleet) {
         began.elapsed(),
         verdict.counts
     );
-    eprintln!("ended by themselves: {:#?}", fleet.ended);
     let complaints: Vec<String> = verdict.complaints.iter().map(ToString::to_string).collect();
     let (complaints, alarms) = (complaints.join("\n"), fleet.alarms.join("\n"));
     assert!(complaints.is_empty(), "seed {seed}:\n{complaints}");
     assert_eq!(end.quiet, Ok(()), "seed {seed}");
     assert_eq!(end.parked, json!([]), "seed {seed}");
     assert!(alarms.is_empty(), "seed {seed}:\n{alarms}");
+    // Whatever the faults do to the server, a process waits for it.
+    let ended = fleet.ended.join("\n");
+    assert!(
+        ended.is_empty(),
+        "seed {seed}, ended by themselves:\n{ended}"
+    );
     assert!(done.of_outcome("done") > 0);
 }
 
