@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use nogfso_domain::work::{Phase, Work, WorkCommand};
+use nogfso_domain::work::{Work, WorkCommand};
 use nogfso_faults::{Rule, met};
 use nogfso_ids::RequestId;
 use nogfso_journal::reaction::{ReactError, Wake, alarm_record};
@@ -75,12 +75,10 @@ fn deferred(work: &Work, now_ms: u64) -> (Vec<RequestId>, Option<u64>) {
     let mut due = vec![];
     let mut later: Option<u64> = None;
     for known in &work.backlog.requests {
-        match known.phase {
-            Phase::Deferred { until_ms, .. } if until_ms <= now_ms => due.push(known.request),
-            Phase::Deferred { until_ms, .. } => {
-                later = Some(later.map_or(until_ms, |earlier| earlier.min(until_ms)));
-            }
-            Phase::Waiting {} | Phase::Started { .. } | Phase::Cancelling { .. } => {}
+        match known.wake_ms() {
+            Some(at_ms) if at_ms <= now_ms => due.push(known.request),
+            Some(at_ms) => later = Some(later.map_or(at_ms, |earlier| earlier.min(at_ms))),
+            None => {}
         }
     }
     (due, later)

@@ -12,7 +12,7 @@ use nogfso_bus::{Bus, Message, RequestError};
 use nogfso_contract::codec::{Answer, Encoding};
 use nogfso_contract::presence::{Served, WhatServed};
 use nogfso_contract::subjects::{self, Named, WORK_STREAM};
-use nogfso_domain::work::{Claim, Phase, Work, WorkCommand, WorkLane};
+use nogfso_domain::work::{Claim, Work, WorkCommand, WorkLane};
 use nogfso_faults::{Rule, met};
 use nogfso_ids::{Host, RequestId};
 use nogfso_journal::log::ConsumerProgress;
@@ -55,22 +55,14 @@ fn judge(work: &Work, progress: ConsumerProgress, now_ms: u64, late_ms: u64) -> 
             Verdict::Leave
         };
     }
-    let overdue = work
-        .backlog
-        .requests
-        .iter()
-        .find(|known| match known.phase {
-            Phase::Deferred { until_ms, .. } => until_ms.saturating_add(late_ms) <= now_ms,
-            Phase::Waiting {} | Phase::Started { .. } | Phase::Cancelling { .. } => false,
-        });
+    let overdue = work.backlog.requests.iter().find(|known| {
+        let woken_by_ms = known.wake_ms().map(|at_ms| at_ms.saturating_add(late_ms));
+        woken_by_ms.is_some_and(|woken_by_ms| woken_by_ms <= now_ms)
+    });
     if let Some(overdue) = overdue {
         return Verdict::Wake(Some(overdue.request));
     }
-    let waits = work.due(now_ms).any(|known| match known.phase {
-        // Its alarm will ring in a moment.
-        Phase::Deferred { .. } => false,
-        Phase::Waiting {} | Phase::Started { .. } | Phase::Cancelling { .. } => true,
-    });
+    let waits = work.due().next().is_some();
     if waits && work.newest_trigger <= progress.ack_floor {
         Verdict::Wake(None)
     } else {

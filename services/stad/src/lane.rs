@@ -70,7 +70,7 @@ impl ClaimHost for Lane {
                 lease: claim.lease,
             }),
             newest_trigger: work.newest_trigger,
-            due: first_due(work).is_some(),
+            due: work.due().next().is_some(),
             epoch: work.epoch,
         }
     }
@@ -103,7 +103,7 @@ impl ClaimHost for Lane {
                 reason: "the subject names no work".to_owned(),
             });
         };
-        let Some(request) = first_due(&held.state()).cloned() else {
+        let Some(request) = held.state().due().next().cloned() else {
             return Ok(());
         };
         let id = request.request;
@@ -313,15 +313,6 @@ fn log_end(repo: RepoId, request: RequestId, operation: Operation, result: &Work
     tracing::warn!(%repo, %request, code, path, "{operation} failed: {message}");
 }
 
-/// What is to be worked on first. A deferred request counts once it was woken, whatever the clock says.
-///
-/// If a clock could make something due, a worker might claim on a trigger that an earlier holder is about to acknowledge, and
-/// work on with a lease that is gone. A commit that makes something due is a trigger of its own.
-fn first_due(work: &Work) -> Option<&Request> {
-    let before_all_times_ms = 0;
-    work.due(before_all_times_ms).next()
-}
-
 fn phase(held: &Held<Lane>, request: RequestId) -> Option<Phase> {
     held.state()
         .request(request)
@@ -336,45 +327,5 @@ fn refused(message: &str) -> WorkResult {
     match operation::not_ready(message) {
         Ran::Ended(result) => result,
         Ran::BrokenOff => WorkResult::Cancelled {},
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    //! What a worker counts as due.
-
-    use nogfso_domain::operation::ErrorText;
-    use nogfso_domain::work::{Backlog, Order};
-    use nogfso_ids::{Author, UnixMillis};
-
-    use super::*;
-
-    #[test]
-    fn a_deferred_request_is_due_when_it_was_woken_and_not_when_its_time_has_come() {
-        let deferred = Request {
-            request: "0b5e7c3a-6f0e-4c1e-9d52-1f4d2a8c7b11".parse().unwrap(),
-            order: Order::Init {},
-            author: Author::try_new("Alice", "alice@example.org").unwrap(),
-            at: UnixMillis(1),
-            phase: Phase::Deferred {
-                until_ms: 2,
-                reason: ErrorText::new("later"),
-            },
-            starts: 1,
-            deaths: 0,
-        };
-        let woken = Request {
-            phase: Phase::Waiting {},
-            ..deferred.clone()
-        };
-        let work = |request: Request| Work {
-            backlog: Backlog {
-                requests: vec![request],
-                ..Backlog::default()
-            },
-            ..Work::default()
-        };
-        assert_eq!(first_due(&work(deferred)), None);
-        assert_eq!(first_due(&work(woken.clone())), Some(&woken));
     }
 }

@@ -253,8 +253,7 @@ impl SimAcker {
             ..
         } = self;
         let stage = &life.stage;
-        let now_ms = stage.log.clock().now_ms();
-        let is_needed = lock(&stage.auditor).is_needed_lease(subject, *position, now_ms);
+        let is_needed = lock(&stage.auditor).is_needed_lease(subject, *position);
         if is_needed {
             let seen = format!("{} acknowledges {subject} {position}", life.name);
             stage.violate(Violation::of(Invariant::NoLeaseLost, seen));

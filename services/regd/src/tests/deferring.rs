@@ -69,7 +69,7 @@ async fn a_deferred_request_is_woken_at_its_time() {
     let _other = start(&world).await;
     put_off(&world, "a", DELAY).await;
     wait_until("the wake", LONG, async || {
-        world.lane(1).await.state.next_due_ms().is_none()
+        world.lane(1).await.state.next_wake_ms().is_none()
     })
     .await;
     // The sweep would come a minute later.

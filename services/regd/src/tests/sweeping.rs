@@ -201,11 +201,11 @@ async fn an_alarm_that_did_not_ring_is_made_up_for() {
     answered(&world, 10).await;
     advance(QUIET).await;
     swept(&world, &MemoryBus::default()).await;
-    assert!(world.lane(1).await.state.next_due_ms().is_some());
+    assert!(world.lane(1).await.state.next_wake_ms().is_some());
     advance(QUIET).await;
     swept(&world, &MemoryBus::default()).await;
     let lane = world.lane(1).await;
-    assert_eq!(lane.state.next_due_ms(), None);
+    assert_eq!(lane.state.next_wake_ms(), None);
     assert_eq!(lane.state.newest_trigger, lane.position());
     assert!(lane.position() > Position(5));
 }

@@ -41,7 +41,7 @@ pub fn decide(
             instance,
             lease,
             above,
-        } => match work.due(now_ms).next() {
+        } => match work.due().next() {
             None if work.claim.is_none() => Err(WorkRefusal::NothingDue),
             // A claim that its holder left behind is taken over even if nothing is due under it, to be given back.
             None | Some(_) => Ok(vec![WorkEvent::Claimed {
@@ -71,7 +71,7 @@ pub fn decide(
             Err(_) if *epoch <= work.epoch => Ok(vec![]),
             Err(refusal) => Err(refusal),
         },
-        WorkCommand::Wake { request } => wake(work, *request, now_ms),
+        WorkCommand::Wake { request } => wake(work, *request),
     }
 }
 
@@ -127,24 +127,20 @@ fn start(
     }
     match known.phase {
         Phase::Started { epoch: by } | Phase::Cancelling { epoch: by } if by == epoch => Ok(vec![]),
-        Phase::Deferred { until_ms, .. } if until_ms > now_ms => Err(WorkRefusal::NotDue(request)),
+        Phase::Deferred { .. } => Err(WorkRefusal::NotDue(request)),
         Phase::Cancelling { .. } => Ok(finished(
             work,
             (request, epoch),
             WorkResult::Cancelled {},
             now_ms,
         )),
-        Phase::Waiting {} | Phase::Deferred { .. } | Phase::Started { .. }
-            if known.deaths >= DEATHS_MAX =>
-        {
+        Phase::Waiting {} | Phase::Started { .. } if known.deaths >= DEATHS_MAX => {
             Ok(finished(work, (request, epoch), crash_loop(known), now_ms))
         }
-        Phase::Waiting {} | Phase::Deferred { .. } | Phase::Started { .. } => {
-            Ok(vec![WorkEvent::Started {
-                request_id: request,
-                epoch,
-            }])
-        }
+        Phase::Waiting {} | Phase::Started { .. } => Ok(vec![WorkEvent::Started {
+            request_id: request,
+            epoch,
+        }]),
     }
 }
 
@@ -200,16 +196,12 @@ fn finish(
     }
 }
 
-fn wake(
-    work: &Work,
-    request: Option<RequestId>,
-    now_ms: u64,
-) -> Result<Vec<WorkEvent>, WorkRefusal> {
+fn wake(work: &Work, request: Option<RequestId>) -> Result<Vec<WorkEvent>, WorkRefusal> {
     let woken = WorkEvent::Woken {
         request_id: request,
     };
     let Some(request) = request else {
-        let left_alone = work.claim.is_none() && work.due(now_ms).next().is_some();
+        let left_alone = work.claim.is_none() && work.due().next().is_some();
         return Ok(if left_alone { vec![woken] } else { vec![] });
     };
     match work.request(request).map(|known| &known.phase) {
@@ -259,7 +251,7 @@ fn finished(
         result: &result,
         at_ms: now_ms,
     });
-    let releases = after.due(now_ms).next().is_none();
+    let releases = after.due().next().is_none();
     let end = WorkEvent::Finished {
         request_id: request,
         epoch: Some(epoch),

@@ -106,7 +106,7 @@ pub enum WorkEvent {
 pub fn is_trigger(recorded: &Recorded<WorkEvent>) -> bool {
     match &recorded.event {
         WorkEvent::Requested { .. } | WorkEvent::Revoked { .. } | WorkEvent::Woken { .. } => true,
-        WorkEvent::Released { backlog, .. } => backlog.due(recorded.id.time_ms()).next().is_some(),
+        WorkEvent::Released { backlog, .. } => backlog.due().next().is_some(),
         WorkEvent::Cancelled { .. }
         | WorkEvent::Claimed { .. }
         | WorkEvent::Started { .. }

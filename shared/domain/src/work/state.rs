@@ -88,7 +88,7 @@ pub struct Request {
 pub enum Phase {
     /// Its turn has not come, or has come and was broken off.
     Waiting {},
-    /// Its turn is not to come before a point in time.
+    /// Its turn is not to come before it is woken, at a point in time.
     Deferred {
         /// That point, in ms since the Unix epoch.
         until_ms: u64,
@@ -170,19 +170,19 @@ impl Work {
             .map(|known| known.request)
     }
 
-    /// What is to be worked on at `now_ms`, in order.
-    pub fn due(&self, now_ms: u64) -> impl Iterator<Item = &Request> {
-        self.backlog.due(now_ms)
+    /// What is to be worked on, in order. No clock changes it: see [`Request::is_due`].
+    pub fn due(&self) -> impl Iterator<Item = &Request> {
+        self.backlog.due()
     }
 
-    /// When the first deferred request will be due, in ms since the Unix epoch.
+    /// When the first deferred request is to be woken, in ms since the Unix epoch.
     #[must_use]
-    pub fn next_due_ms(&self) -> Option<u64> {
-        let deferred = |known: &Request| match known.phase {
-            Phase::Deferred { until_ms, .. } => Some(until_ms),
-            Phase::Waiting {} | Phase::Started { .. } | Phase::Cancelling { .. } => None,
-        };
-        self.backlog.requests.iter().filter_map(deferred).min()
+    pub fn next_wake_ms(&self) -> Option<u64> {
+        self.backlog
+            .requests
+            .iter()
+            .filter_map(Request::wake_ms)
+            .min()
     }
 
     /// How many requests wait, deferred ones too.
@@ -197,11 +197,9 @@ impl Work {
 }
 
 impl Backlog {
-    /// What is to be worked on at `now_ms`, in order.
-    pub fn due(&self, now_ms: u64) -> impl Iterator<Item = &Request> {
-        self.requests
-            .iter()
-            .filter(move |known| known.is_due(now_ms))
+    /// What is to be worked on, in order.
+    pub(super) fn due(&self) -> impl Iterator<Item = &Request> {
+        self.requests.iter().filter(|known| known.is_due())
     }
 
     /// Takes out a request that ended at `at_ms`; whether it was there.
@@ -274,12 +272,24 @@ impl End {
 }
 
 impl Request {
-    /// Whether the request is to be worked on at `now_ms`; one that is being worked on is.
+    /// Whether the request is to be worked on; one that is being worked on is, one that was put off is when it was woken.
+    ///
+    /// If a clock could make something due, a worker might claim on a trigger that an earlier holder is about to acknowledge,
+    /// and work on with a lease that is gone. A commit that makes something due is a trigger of its own.
     #[must_use]
-    pub fn is_due(&self, now_ms: u64) -> bool {
+    pub fn is_due(&self) -> bool {
         match self.phase {
             Phase::Waiting {} | Phase::Started { .. } | Phase::Cancelling { .. } => true,
-            Phase::Deferred { until_ms, .. } => until_ms <= now_ms,
+            Phase::Deferred { .. } => false,
+        }
+    }
+
+    /// When the request is to be woken, if it was put off, in ms since the Unix epoch.
+    #[must_use]
+    pub fn wake_ms(&self) -> Option<u64> {
+        match self.phase {
+            Phase::Deferred { until_ms, .. } => Some(until_ms),
+            Phase::Waiting {} | Phase::Started { .. } | Phase::Cancelling { .. } => None,
         }
     }
 

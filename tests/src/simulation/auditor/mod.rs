@@ -169,14 +169,14 @@ impl Auditor {
     }
 
     /// Whether the message on `subject` at `position` is the lease of a claim that has something left to do.
-    pub(super) fn is_needed_lease(&self, subject: &str, position: Position, now_ms: u64) -> bool {
+    pub(super) fn is_needed_lease(&self, subject: &str, position: Position) -> bool {
         let Some(Named::Work(_, _, _, repo)) = subjects::parse(subject) else {
             return false;
         };
         self.works.get(&repo).is_some_and(|history| {
             let work = history.now();
             let is_lease = work.claim.as_ref().map(|claim| claim.lease) == Some(position);
-            is_lease && work.due(now_ms).next().is_some()
+            is_lease && work.due().next().is_some()
         })
     }
 

@@ -81,10 +81,7 @@ impl Log {
     }
 
     fn due(&self) -> Vec<RequestId> {
-        self.work
-            .due(self.now_ms)
-            .map(|request| request.request)
-            .collect()
+        self.work.due().map(|request| request.request).collect()
     }
 }
 

@@ -152,6 +152,8 @@ fn nothing_can_be_claimed_where_nothing_is_due() {
     ]);
     assert_eq!(log.decide(&claim("a", 1)), Err(WorkRefusal::NothingDue));
     log.now_ms += 10;
+    assert_eq!(log.decide(&claim("a", 1)), Err(WorkRefusal::NothingDue));
+    log.run(&wake(Some(1))).unwrap();
     assert_eq!(log.names(&claim("a", 1)), ["CLAIMED"]);
     assert_eq!(log.work.epoch, 2);
 }
@@ -212,20 +214,41 @@ fn starting_and_finishing_twice_is_harmless() {
 }
 
 #[test]
-fn a_deferred_request_is_due_at_its_time_or_when_woken() {
+fn a_deferred_request_is_due_when_it_was_woken_and_not_when_its_time_has_come() {
     let mut log = Log::given(&[request(1), claim("a", 1), start(1, 1)]);
     assert_eq!(log.names(&defer(1, 1, NOW_MS + 10)), ["DEFERRED"]);
     assert_eq!(log.decide(&defer(1, 1, NOW_MS + 10)), Ok(vec![]));
     assert_eq!(log.decide(&start(1, 1)), Err(WorkRefusal::NotDue(id(1))));
-    assert_eq!(log.work.next_due_ms(), Some(NOW_MS + 10));
+    assert_eq!(log.work.next_wake_ms(), Some(NOW_MS + 10));
     assert!(log.due().is_empty());
     let mut later = log.clone();
     later.now_ms = NOW_MS + 10;
-    assert_eq!(later.due(), [id(1)]);
+    assert!(later.due().is_empty());
+    assert_eq!(later.decide(&start(1, 1)), Err(WorkRefusal::NotDue(id(1))));
     assert_eq!(log.names(&wake(Some(1))), ["WOKEN"]);
     assert_eq!(log.due(), [id(1)]);
     assert_eq!(log.work.newest_trigger, Position(5));
+    assert_eq!(log.work.next_wake_ms(), None);
     assert_eq!(log.decide(&wake(Some(1))), Ok(vec![]));
+}
+
+#[test]
+fn a_holder_that_finishes_beside_what_is_overdue_releases_at_once() {
+    let mut log = Log::given(&[
+        request(1),
+        request_of(2, stat(false)),
+        claim("a", 1),
+        start(1, 1),
+        defer(1, 1, NOW_MS + 10),
+        start(2, 1),
+    ]);
+    log.now_ms += 20;
+    assert_eq!(log.names(&finish(2, 1)), ["FINISHED", "RELEASED"]);
+    assert_eq!(log.work.newest_trigger, Position(2));
+    // Nobody looks until the wake, which is a trigger.
+    assert_eq!(log.decide(&wake(None)), Ok(vec![]));
+    assert_eq!(log.names(&wake(Some(1))), ["WOKEN"]);
+    assert_eq!(log.work.newest_trigger, Position(8));
 }
 
 #[test]
