@@ -28,7 +28,7 @@ use nogfso_contract::{Code, Failure, subjects};
 use nogfso_host::Tasks;
 use nogfso_ids::RepoId;
 use nogfso_journal::reaction::Parked;
-use nogfso_journal::{Environment, Log};
+use nogfso_journal::{Environment, Log, again};
 
 pub use config::Settings;
 
@@ -56,11 +56,12 @@ struct Gateway {
     stop: CancellationToken,
 }
 
-/// Starts a gateway; returns when it takes requests. It runs until `tasks` are stopped, and finishes what is in hand.
+/// Starts a gateway; returns when it takes requests, however long a bus that is away is waited for. It runs until `tasks` are
+/// stopped, and finishes what is in hand.
 ///
 /// # Errors
 ///
-/// Fails if the bus does not take its endpoints.
+/// Fails if the bus refuses its endpoints.
 pub async fn start(
     log: Arc<dyn Log>,
     bus: Arc<dyn Bus>,
@@ -80,7 +81,10 @@ pub async fn start(
         settings,
     });
     watch::follow(&gateway, tasks);
-    presence::follow(&gateway, tasks).await?;
+    again("listen to workers", BusError::is_transient, || {
+        presence::follow(&gateway, tasks)
+    })
+    .await?;
     let parked = gateway.parked.clone();
     match timeout(PARKED_PATIENCE, parked.catch_up()).await {
         Ok(Ok(())) => {}
@@ -90,7 +94,10 @@ pub async fn start(
     }
     let stop = tasks.stop().clone();
     tasks.spawn("parked entries", async move { parked.keep_up(stop).await });
-    server::serve(&gateway, tasks).await
+    again("take requests", BusError::is_transient, || {
+        server::serve(&gateway, tasks)
+    })
+    .await
 }
 
 impl Gateway {

@@ -194,8 +194,9 @@ impl Worker {
             disk: on_host.disk,
             claims: Arc::clone(&claims),
         });
-        let is_away = |error: &BusError| matches!(error, BusError::Disconnected);
-        let opening = again("take questions", is_away, || desk.open(self.bus.as_ref()));
+        let opening = again("take questions", BusError::is_transient, || {
+            desk.open(self.bus.as_ref())
+        });
         let requests = opening.await?;
         let stop = tasks.stop();
         let saying = Saying {

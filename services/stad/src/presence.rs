@@ -47,8 +47,10 @@ pub enum PresenceError {
 ///
 /// Fails if a worker of the same host has other prefixes, another shadow root or other limits.
 pub(crate) async fn join(bus: &dyn Bus, own: &Presence) -> Result<Messages, PresenceError> {
-    let is_away =
-        |error: &PresenceError| matches!(error, PresenceError::Bus(BusError::Disconnected));
+    let is_away = |error: &PresenceError| match error {
+        PresenceError::Bus(error) => error.is_transient(),
+        PresenceError::Differs { .. } => false,
+    };
     again("ask who is there", is_away, || look_round(bus, own)).await
 }
 

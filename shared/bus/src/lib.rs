@@ -44,6 +44,17 @@ pub enum BusError {
     },
 }
 
+impl BusError {
+    /// Whether a later try may succeed.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Disconnected => true,
+            Self::Refused { .. } => false,
+        }
+    }
+}
+
 /// Why a request has no reply.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
