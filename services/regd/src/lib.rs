@@ -35,7 +35,8 @@ use sweep::Sweep;
 #[cfg(test)]
 mod tests;
 
-/// Starts all reactions; returns when they run, however long a journal that does not answer is waited for. They run until `tasks` are stopped, and finish what is in hand.
+/// Starts all reactions; returns when they run, however long a journal that does not answer is waited for. They run until
+/// `tasks` are stopped, and finish what is in hand.
 ///
 /// # Errors
 ///
