@@ -1,0 +1,60 @@
+//! What an attempt of a job may ask of whoever runs it.
+
+use std::num::NonZeroU32;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::error::{ErrorView, JobError, JobResult, Place, StopReason};
+use crate::name::{DeploymentId, JobName};
+use crate::plan::Schema;
+
+/// Execute or undo.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The job is being done.
+    Execute,
+    /// It is being undone.
+    Rollback,
+}
+
+/// A value with the schema under which it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Tagged {
+    /// Absent for the input of the deployment.
+    pub(crate) schema: Option<Schema>,
+    pub(crate) value: Value,
+}
+
+/// One attempt, as the runner serves it.
+#[async_trait]
+pub(crate) trait Attempt: Send + Sync {
+    fn deployment(&self) -> DeploymentId;
+    fn job(&self) -> &JobName;
+    fn phase(&self) -> Phase;
+    fn number(&self) -> NonZeroU32;
+    /// Whether an earlier attempt of this phase has no recorded end.
+    fn maybe_ran_before(&self) -> bool;
+    fn epoch(&self) -> u64;
+
+    /// Records what the pre-hooks made, if the plan asks for it; lasting on return.
+    async fn prepared(&self, input: Value) -> JobResult<()>;
+    /// Notes what execute returned, before the post-hooks.
+    fn returned(&self, output: &Value);
+    /// Stores a value for later attempts and for the undo; lasting on return.
+    async fn put_data(&self, key: &str, value: Value) -> JobResult<()>;
+    async fn data(&self, key: &str) -> JobResult<Option<Tagged>>;
+    /// The output of an earlier job that is done; an error if there is none.
+    async fn output_of(&self, job: &JobName) -> JobResult<Tagged>;
+    /// Whether `error` would end the job's attempts.
+    fn gives_up(&self, error: &JobError) -> bool;
+    /// Records an error that a handler dealt with.
+    async fn handled(&self, place: Place, error: &ErrorView) -> JobResult<()>;
+    /// Tells that the attempt lives.
+    fn heartbeat(&self) -> Result<(), StopReason>;
+    /// Waits until the attempt is to end.
+    async fn stopped(&self) -> StopReason;
+}

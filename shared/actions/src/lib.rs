@@ -1,0 +1,17 @@
+//! Actions: durable sequences of typed jobs with undo.
+//!
+//! An action is a named list of jobs. Its deployment is an aggregate in the journal: a crash resumes at the recorded job, a
+//! failure undoes what was done (the failed job too) in reverse, and what cannot be undone is parked for a person.
+
+mod attempt;
+mod error;
+mod name;
+mod plan;
+
+pub use attempt::Phase;
+pub use error::{ErrorView, JobError, JobResult, MESSAGE_BYTES_MAX, Place, StopReason, Unloadable};
+pub use name::{ActionRef, DeploymentId, IdempotencyKey, InvalidName, JobName, NAME_BYTES_MAX};
+pub use plan::{
+    JOBS_MAX, JobPolicy, Manifest, OnExhausted, Plan, PlannedJob, RetryPolicy, RollbackPolicy,
+    Schema, Undo,
+};
