@@ -4,6 +4,7 @@
 //! failure undoes what was done (the failed job too) in reverse, and what cannot be undone is parked for a person.
 
 mod attempt;
+pub mod deployment;
 mod error;
 mod name;
 mod plan;

@@ -1,0 +1,78 @@
+//! The deployment: one run of an action, as an aggregate (spec 2.1 to 2.5, 2.11 to 2.14).
+//!
+//! A person or a program requests it; one worker at a time claims it and reports how attempts end; persons cancel, pause,
+//! force and abandon. What follows from a report is decided here, purely, and stored with it in one commit. Running the
+//! code of jobs is left to the runner.
+
+mod attempts;
+mod command;
+mod decide;
+mod error;
+mod event;
+mod evolve;
+mod fact;
+mod log;
+mod next;
+mod operate;
+mod retry;
+mod state;
+
+pub use command::{Claiming, DeploymentCommand, Failed, Operation, Report, WorkerView};
+pub use error::{BrokenDeployment, DeploymentRefusal};
+pub use event::{DeploymentEvent, is_trigger};
+pub use fact::{
+    AfterFailure, Asked, AttemptRef, BlobRef, CauseKind, Class, Direction, Forced, Forked,
+    ParkReason, RollbackCause, SkipReason, Stored,
+};
+pub use log::error_entry;
+pub use next::{DEADLINE_EXCEEDED, EXECUTION_STOPPED, Next, next};
+pub use retry::is_last_attempt;
+pub use state::{
+    Attempts, Claim, DATA_PER_JOB_MAX, Deployment, ERRORS_KEPT_MAX, EVENTS_MAX, ErrorEntry, Intent,
+    JobRecord, Open, Parked, PauseIntent, Stage, Undone,
+};
+
+use nogfso_kernel::{Aggregate, Position, Recorded};
+
+/// The kind `action`.
+#[derive(Debug)]
+pub struct Deployments;
+
+impl Aggregate for Deployments {
+    const KIND: &'static str = "action";
+
+    type State = Option<Deployment>;
+    type Event = DeploymentEvent;
+    type Command = DeploymentCommand;
+    type Refusal = DeploymentRefusal;
+    type Broken = BrokenDeployment;
+
+    fn decide(
+        state: &Option<Deployment>,
+        command: &DeploymentCommand,
+        now_ms: u64,
+    ) -> Result<Vec<DeploymentEvent>, DeploymentRefusal> {
+        decide::decide(state.as_ref(), command, now_ms)
+    }
+
+    fn evolve(
+        state: Option<Deployment>,
+        recorded: &Recorded<DeploymentEvent>,
+    ) -> Result<Option<Deployment>, BrokenDeployment> {
+        evolve::evolve(state, &recorded.event, recorded.id.time_ms())
+    }
+
+    fn committed(
+        state: Option<Deployment>,
+        events: &[Recorded<DeploymentEvent>],
+        at: Position,
+    ) -> Option<Deployment> {
+        state.map(|mut deployment| {
+            evolve::committed(&mut deployment, events, at);
+            deployment
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
