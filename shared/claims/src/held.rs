@@ -126,6 +126,12 @@ impl<H: Host> Held<H> {
         self.store.environment().now_ms()
     }
 
+    /// Why the work is to be broken off, if it is.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        *self.standing.borrow()
+    }
+
     /// Whether the work is to be broken off, for whatever reason.
     #[must_use]
     pub fn must_stop(&self) -> bool {

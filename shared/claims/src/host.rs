@@ -31,6 +31,11 @@ pub trait Host: Send + Sync + Sized + 'static {
     /// Whether the commit with this event asks a worker to look (rule 1).
     fn is_trigger(&self, recorded: &Recorded<<Self::Aggregate as Aggregate>::Event>) -> bool;
 
+    /// Whether this process can do the work at all. What it cannot is left, untouched, to one that can.
+    fn can_take(&self, _state: &<Self::Aggregate as Aggregate>::State) -> bool {
+        true
+    }
+
     /// The command that claims. It must be accepted while something is due, and while there is a claim to be taken over.
     fn claim(&self, claiming: Claiming) -> <Self::Aggregate as Aggregate>::Command;
 

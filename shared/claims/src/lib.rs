@@ -5,6 +5,7 @@
 //! free slots, and locks, claims, works and releases as it is told. What the aggregate is, where locks lie and how work is
 //! done is the matter of a [`Host`] and its [`Locks`].
 
+mod asking;
 mod course;
 mod held;
 mod hold;
@@ -13,6 +14,7 @@ pub mod rules;
 mod run;
 mod table;
 
+pub use asking::{AskingLocks, answer};
 pub use held::{Held, HoldError, News, Standing};
 pub use host::{Claiming, Host, Lock, LockFault, Locked, Locks};
 pub use run::{Claims, Settings};

@@ -87,6 +87,11 @@ impl<H: Host> Claims<H> {
         self.table.serving()
     }
 
+    /// Whether a delivery of the aggregate is being looked at, which may have led to a claim.
+    pub(crate) fn is_taking(&self, subject: &str) -> bool {
+        self.table.is_turn_taken(subject)
+    }
+
     /// Works until `stop`, then has every holder release what it has and returns when all have.
     ///
     /// # Errors
@@ -118,8 +123,13 @@ impl<H: Host> Claims<H> {
             match consumer.pull(free, PULL_PATIENCE).await {
                 Ok(deliveries) => {
                     for delivery in deliveries {
-                        let task = Arc::clone(&self).take(delivery, stop.clone());
-                        tasks.spawn(task);
+                        let content = self.content(&delivery);
+                        if content == Content::Other {
+                            self.pass_over(&delivery).await;
+                        } else {
+                            let task = Arc::clone(&self).take(delivery, content, stop.clone());
+                            tasks.spawn(task);
+                        }
                     }
                 }
                 Err(fault) => {
@@ -137,13 +147,23 @@ impl<H: Host> Claims<H> {
         Ok(())
     }
 
+    /// What asks nobody to look is acknowledged unseen, after a holder here was told of it (rule 1). It takes no slot.
+    async fn pass_over(&self, delivery: &Delivery) {
+        let subject = &delivery.stored.subject;
+        if let Some(lease) = self.table.lease(subject) {
+            lease.news.notify_one();
+        }
+        if let Err(fault) = delivery.acker.ack_soon().await {
+            tracing::debug!(subject, %fault, "a delivery was not answered");
+        }
+    }
+
     /// Follows the course of one delivery to its end.
-    async fn take(self: Arc<Self>, delivery: Delivery, stop: CancellationToken) {
+    async fn take(self: Arc<Self>, delivery: Delivery, content: Content, stop: CancellationToken) {
         let subject = &delivery.stored.subject;
         let turn = self.table.turn(subject);
         let ours = turn.lock().await;
-        let (mut course, mut step) =
-            Course::begin(delivery.stored.position, self.content(&delivery));
+        let (mut course, mut step) = Course::begin(delivery.stored.position, content);
         let mut taken = Taken {
             loaded: Loaded::default(),
             lock: None,
@@ -193,7 +213,7 @@ impl<H: Host> Claims<H> {
         let subject = &delivery.stored.subject;
         match step {
             Do::Load => self.look(delivery, taken, stop).await,
-            Do::TryLock => match try_lock(&*self.locks, subject).await {
+            Do::TryLock => match self.try_lock(delivery).await {
                 Ok(lock) => {
                     let found = lock.found().cloned();
                     taken.lock = Some(lock);
@@ -227,6 +247,23 @@ impl<H: Host> Claims<H> {
             | Do::Leave
             | Do::Ack
             | Do::End => unreachable!("{step:?} before there is a claim"),
+        }
+    }
+
+    /// Tries the lock; where that takes its time, the delivery stays with this process meanwhile.
+    async fn try_lock(&self, delivery: &Delivery) -> Result<Box<dyn Lock>, Seen> {
+        let keeping = async {
+            loop {
+                sleep(self.settings.ack_wait / 3).await;
+                if let Err(fault) = delivery.acker.progress().await {
+                    tracing::debug!(%fault, "a delivery was not kept");
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            tried = try_lock(&*self.locks, &delivery.stored.subject) => tried,
+            () = keeping => unreachable!("it is kept for as long as it takes"),
         }
     }
 
@@ -294,11 +331,15 @@ impl<H: Host> Claims<H> {
         stop: &CancellationToken,
     ) -> Seen {
         let subject = &delivery.stored.subject;
-        let loading = self.store.load(subject, delivery.stored.position);
+        let loading = self.store.load_delivered(&delivery.stored);
         let loaded = match loading.await {
             Ok(loaded) => loaded,
             Err(error) => return not_loaded(subject, &error),
         };
+        if !self.host.can_take(&loaded.state) {
+            tracing::info!(subject, "waits for a worker that can do it");
+            return Seen::Failed(Failure::NotHere);
+        }
         let seen = Seen::Loaded {
             view: self.view(&loaded),
             served: self.table.lease(subject).map(|lease| lease.served),

@@ -96,6 +96,14 @@ impl Table {
         }
         Arc::clone(turns.entry(subject.to_owned()).or_default())
     }
+
+    /// Whether somebody has the turn of the aggregate at this moment.
+    pub(crate) fn is_turn_taken(&self, subject: &str) -> bool {
+        let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns
+            .get(subject)
+            .is_some_and(|turn| turn.try_lock().is_err())
+    }
 }
 
 impl Drop for Entry<'_> {

@@ -191,6 +191,11 @@ impl std::fmt::Debug for Delivery {
 pub trait Acker: Send + Sync {
     /// Done: it is not delivered again. Waits until the server has confirmed it.
     async fn ack(&self) -> Result<(), ReadFault>;
+    /// Done, and nobody waits for the server to confirm it: what got lost on the way is delivered again. For what costs
+    /// nothing to see twice.
+    async fn ack_soon(&self) -> Result<(), ReadFault> {
+        self.ack().await
+    }
     /// Not done: deliver it again after `delay`.
     async fn nak(&self, delay: Duration) -> Result<(), ReadFault>;
     /// Still at it: the ack wait begins anew. Waits until the server has confirmed it.

@@ -95,6 +95,8 @@ pub(crate) enum Failure {
     Transient,
     /// It will not go well with this build.
     Lasting,
+    /// It is the matter of another process.
+    NotHere,
 }
 
 /// The hold as far as its next step is concerned.

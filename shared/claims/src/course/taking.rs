@@ -140,6 +140,7 @@ impl Failure {
         match self {
             Self::Transient => Delay::Transient,
             Self::Lasting => Delay::Unreadable,
+            Self::NotHere => Delay::AckWait,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The rules one by one, and the loop on the in-memory journal.
 
+mod asking;
 #[expect(
     clippy::cast_possible_truncation,
     clippy::wildcard_enum_match_arm,

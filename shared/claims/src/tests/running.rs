@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::jobs::{Disk, JobCommand, JobHost, JobLane, Jobs, MemoryLocks};
 use crate::rules::Mark;
-use crate::{Claiming, Claims, Settings};
+use crate::{Claiming, Claims, Locks, Settings};
 
 pub(super) const ACK_WAIT: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(3_600);
@@ -62,7 +62,31 @@ impl World {
         self.worker_that_panics(name, job_length, 0)
     }
 
+    pub(super) fn another_store(&self) -> Store<JobLane> {
+        Store::new(Arc::new(self.log.clone()), environment(&self.log))
+    }
+
+    /// A worker with locks of its own.
+    pub(super) fn worker_with(
+        &self,
+        name: &str,
+        job_length: Duration,
+        locks: Arc<dyn Locks>,
+    ) -> Worker {
+        self.worker_of(name, job_length, 0, locks)
+    }
+
     fn worker_that_panics(&self, name: &str, job_length: Duration, panics: u32) -> Worker {
+        self.worker_of(name, job_length, panics, Arc::clone(&self.locks) as _)
+    }
+
+    fn worker_of(
+        &self,
+        name: &str,
+        job_length: Duration,
+        panics: u32,
+        locks: Arc<dyn Locks>,
+    ) -> Worker {
         let host = JobHost {
             disk: Arc::clone(&self.disk),
             job_length,
@@ -78,12 +102,7 @@ impl World {
             slots: NonZeroUsize::new(4).unwrap(),
         };
         let store = Store::new(Arc::new(self.log.clone()), environment(&self.log));
-        let claims = Claims::new(
-            Arc::new(host),
-            Arc::new(store),
-            Arc::clone(&self.locks) as _,
-            settings,
-        );
+        let claims = Claims::new(Arc::new(host), Arc::new(store), locks, settings);
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
         running.spawn(Arc::clone(&claims).run(stop.clone()));
@@ -161,6 +180,16 @@ impl World {
 }
 
 impl Worker {
+    pub(super) fn claims(&self) -> &Arc<Claims<JobHost>> {
+        &self.claims
+    }
+
+    /// Its tasks end at once; the process, and what else it does, goes on.
+    pub(super) async fn kill_tasks(mut self) -> Arc<Claims<JobHost>> {
+        self.running.shutdown().await;
+        self.claims
+    }
+
     /// Ends at once, as a process does that is killed: nothing is released or answered.
     pub(super) async fn kill(mut self) {
         self.running.shutdown().await;

@@ -47,7 +47,7 @@ pub(super) fn delivered(message: Message) -> Option<Delivered> {
     })
 }
 
-/// Answers a delivery; every answer is confirmed by the server.
+/// Answers a delivery; every answer is confirmed by the server, unless it is given without waiting.
 pub(super) struct Answer {
     pub(super) connection: Connection,
     pub(super) reply: String,
@@ -71,6 +71,14 @@ impl Answer {
 impl Acker for Answer {
     async fn ack(&self) -> Result<(), ReadFault> {
         self.give("+ACK".to_owned()).await
+    }
+
+    async fn ack_soon(&self) -> Result<(), ReadFault> {
+        let reply = self.reply.clone();
+        let sent = self.connection.client().publish(reply, "+ACK".into()).await;
+        sent.map_err(|error| ReadFault::Unavailable {
+            reason: error.to_string(),
+        })
     }
 
     async fn nak(&self, delay: Duration) -> Result<(), ReadFault> {

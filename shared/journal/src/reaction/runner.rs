@@ -70,6 +70,16 @@ pub fn alarm_record(reaction: &str, subject: &str, at_ms: u64) -> Record {
     }
 }
 
+/// The aggregate that an alarm of `reaction` is about, given the subject on which it rang; absent if it is of another.
+#[must_use]
+pub fn alarmed(reaction: &str, subject: &str) -> Option<String> {
+    let aggregate = subject
+        .strip_prefix(ALARM_PREFIX)?
+        .strip_prefix(reaction)?
+        .strip_prefix('.')?;
+    Some(format!("{JOURNAL_PREFIX}{aggregate}"))
+}
+
 /// An alarm for another try; apart from those that the reaction sets itself.
 fn retry_record(reaction: &str, subject: &str, at_ms: u64) -> Record {
     let alarm = alarm_record(reaction, subject, at_ms);
@@ -402,10 +412,9 @@ impl Runner {
     }
 
     fn wake(&self, delivery: &Delivery) -> Wake {
-        let alarm = format!("{ALARM_PREFIX}{}.", self.reaction.name());
-        match delivery.stored.subject.strip_prefix(&alarm) {
-            Some(aggregate) => Wake {
-                subject: format!("{JOURNAL_PREFIX}{aggregate}"),
+        match alarmed(self.reaction.name(), &delivery.stored.subject) {
+            Some(subject) => Wake {
+                subject,
                 position: Position::START,
                 is_alarm: true,
             },

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nogfso_kernel::Aggregate;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use super::execute::LOOK_AGAIN_AFTER;
 use super::{Loaded, WAITING_COMMANDS_MAX};
 
 /// One aggregate: commands on it are decided one after the other.
@@ -15,6 +16,18 @@ pub(super) struct Slot<A: Aggregate> {
     pub(super) queue: Semaphore,
     /// What is known of it.
     pub(super) kept: tokio::sync::Mutex<Kept<A>>,
+    /// Tells who watches it what became known.
+    pub(super) known: watch::Sender<Loaded<A>>,
+}
+
+impl<A: Aggregate> Slot<A> {
+    /// Keeps a fold that was just seen to be part of the journal's history.
+    pub(super) fn keep(&self, kept: &mut Kept<A>, loaded: Loaded<A>) {
+        if self.known.receiver_count() > 0 {
+            self.known.send_replace(loaded.clone());
+        }
+        *kept = Kept::now(loaded);
+    }
 }
 
 /// The newest known fold. It stays when a call fails or is cancelled: at worst it is stale, and it is what a history that
@@ -27,11 +40,17 @@ pub(super) struct Kept<A: Aggregate> {
 }
 
 impl<A: Aggregate> Kept<A> {
-    pub(super) fn now(loaded: Loaded<A>) -> Self {
+    fn now(loaded: Loaded<A>) -> Self {
         Self {
             loaded,
             seen: Some(Instant::now()),
         }
+    }
+
+    /// Whether it was lately seen to be part of the journal's history.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.seen
+            .is_some_and(|seen| seen.elapsed() < LOOK_AGAIN_AFTER)
     }
 }
 
@@ -68,6 +87,7 @@ impl<A: Aggregate> Cache<A> {
                 loaded: Loaded::default(),
                 seen: None,
             }),
+            known: watch::Sender::new(Loaded::default()),
         });
         slots.insert(subject.to_owned(), Arc::clone(&slot));
         slot

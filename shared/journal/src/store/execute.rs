@@ -7,7 +7,7 @@ use nogfso_faults::{Mutant, Rule, is_planted, met};
 use nogfso_kernel::{Aggregate, CommitId, EventId, Expected, Position, Vid};
 use tokio::time::Instant;
 
-use super::cache::{Kept, Slot};
+use super::cache::Slot;
 use super::load::extended;
 use super::{By, ExecuteError, LoadError, Loaded, Outcome, Store};
 use crate::append::{AppendError, append};
@@ -20,7 +20,7 @@ pub(super) const DECISIONS_MAX: u32 = 16;
 /// How long a fold is decided upon without asking whether the journal still has its last commit. A server that was set up
 /// from an old copy gives positions again, so that the guard alone would let a commit through that continues what is lost;
 /// nothing restores a server and fills it up to the same position within this time.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+pub(super) const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The header that names the decision, for tools.
 const COMMIT_HEADER: &str = "Nogfso-Commit";
@@ -62,13 +62,13 @@ impl<A: Aggregate> Store<A> {
             let decided_on = loaded.clone();
             match self.try_once(subject, command, by, loaded).await {
                 Ok(Tried::Done(outcome)) => {
-                    *kept = Kept::now(outcome.after.clone());
+                    slot.keep(&mut kept, outcome.after.clone());
                     return Ok(outcome);
                 }
                 Ok(Tried::Again(newer)) => loaded = newer,
                 Err(refused @ ExecuteError::Refused(_)) => {
                     // What is refused was decided on what the leader has.
-                    *kept = Kept::now(decided_on);
+                    slot.keep(&mut kept, decided_on);
                     return Err(refused);
                 }
                 Err(error) => return Err(error),
@@ -92,7 +92,7 @@ impl<A: Aggregate> Store<A> {
             self.newer_at_leader(subject, &loaded)
                 .await?
                 .unwrap_or(loaded)
-        } else if is_fresh {
+        } else if is_fresh || is_new(&loaded, by) {
             loaded
         } else if loaded.last.is_none() {
             return self.refreshed(subject, loaded, by.at_least).await;
@@ -227,6 +227,13 @@ impl<A: Aggregate> Store<A> {
             epoch: by.epoch,
         }
     }
+}
+
+/// Whether the caller takes the aggregate for new, and nothing is known of it: the guard tells whether it is.
+fn is_new<A: Aggregate>(loaded: &Loaded<A>, by: &By) -> bool {
+    loaded.last.is_none()
+        && by.expected == Expected::Exactly(Vid::EPOCH)
+        && by.at_least == Position::START
 }
 
 fn record<E: nogfso_kernel::Event>(

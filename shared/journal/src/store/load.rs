@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use nogfso_faults::{Mutant, Rule, is_planted, met};
 use nogfso_kernel::{Aggregate, Position, fold_events};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::cache::Kept;
 use super::{LoadError, Loaded, Store};
 use crate::envelope::{Commit, EnvelopeError, Previous};
 use crate::log::{READ_MESSAGES_MAX, Stored};
@@ -35,8 +35,47 @@ impl<A: Aggregate> Store<A> {
         let loaded = self
             .refreshed(subject, kept.loaded.clone(), at_least)
             .await?;
-        *kept = Kept::now(loaded.clone());
+        slot.keep(&mut kept, loaded.clone());
         Ok(loaded)
+    }
+
+    /// What this process learns of the aggregate from now on, beginning with what it knows. Others' commits show only when
+    /// something of this process loads them; nothing is missed that this process appends.
+    pub async fn watch(&self, subject: &str) -> watch::Receiver<Loaded<A>> {
+        let slot = self.cache.slot(subject);
+        let kept = slot.kept.lock().await;
+        let receiver = slot.known.subscribe();
+        slot.known.send_replace(kept.loaded.clone());
+        receiver
+    }
+
+    /// The aggregate of a delivered commit, with at least that commit.
+    ///
+    /// A commit that continues what is known is folded as it is: the server has just shown it, and it names the commit before
+    /// it by hash. Everything else is read.
+    ///
+    /// # Errors
+    ///
+    /// See [`LoadError`].
+    pub async fn load_delivered(&self, delivered: &Stored) -> Result<Loaded<A>, LoadError> {
+        let subject = &delivered.subject;
+        let slot = self.cache.slot(subject);
+        {
+            let mut kept = slot.kept.lock().await;
+            let known = kept.loaded.position();
+            if kept.is_fresh() && known >= delivered.position {
+                return Ok(kept.loaded.clone());
+            }
+            if known < delivered.position {
+                let commit = decode::<A>(subject, delivered)?;
+                if commit.envelope.previous == kept.loaded.last {
+                    let loaded = extended::<A>(subject, kept.loaded.clone(), commit)?;
+                    slot.keep(&mut kept, loaded.clone());
+                    return Ok(loaded);
+                }
+            }
+        }
+        self.load(subject, delivered.position).await
     }
 
     /// The commits of `subject` after `after`, oldest first; at most [`READ_MESSAGES_MAX`], of which each is verified alone.

@@ -1,5 +1,6 @@
 //! Commands are carried out once, upon the right state, and a history that is not what it was is never folded.
 
+mod delivered;
 mod executing;
 mod histories;
 mod racing;
