@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::error::{ErrorView, JobError, JobResult, Place, StopReason};
 use crate::name::{DeploymentId, JobName};
-use crate::plan::Schema;
+use crate::value::Tagged;
 
 /// Execute or undo.
 #[derive(
@@ -19,14 +19,6 @@ pub enum Phase {
     Execute,
     /// It is being undone.
     Rollback,
-}
-
-/// A value with the schema under which it was written.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Tagged {
-    /// Absent for the input of the deployment.
-    pub(crate) schema: Option<Schema>,
-    pub(crate) value: Value,
 }
 
 /// One attempt, as the runner serves it.
@@ -49,9 +41,10 @@ pub(crate) trait Attempt: Send + Sync {
     async fn data(&self, key: &str) -> JobResult<Option<Tagged>>;
     /// The output of an earlier job that is done; an error if there is none.
     async fn output_of(&self, job: &JobName) -> JobResult<Tagged>;
-    /// Whether `error` would end the job's attempts.
+    /// Whether `error` would end the job's attempts; false where no handler may have it: when it asks to park, and once the
+    /// attempt is told to stop.
     fn gives_up(&self, error: &JobError) -> bool;
-    /// Records an error that a handler dealt with.
+    /// Records an error that was handed to a handler; what that failed with, if it did, is the attempt's own failure.
     async fn handled(&self, place: Place, error: &ErrorView) -> JobResult<()>;
     /// Tells that the attempt lives.
     fn heartbeat(&self) -> Result<(), StopReason>;

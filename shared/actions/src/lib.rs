@@ -4,15 +4,29 @@
 //! failure undoes what was done (the failed job too) in reverse, and what cannot be undone is parked for a person.
 
 mod attempt;
+mod cause;
+mod context;
 pub mod deployment;
 mod error;
+mod job;
 mod name;
 mod plan;
+mod step;
+mod value;
 
 pub use attempt::Phase;
+pub use cause::{CauseKind, RollbackCause};
+pub use context::JobCx;
 pub use error::{ErrorView, JobError, JobResult, MESSAGE_BYTES_MAX, Place, StopReason, Unloadable};
+pub use job::{
+    Handled, Impossible, Job, JobExt, JobState, NotNeeded, Payload, Resources, Rollback, UndoFor,
+};
 pub use name::{ActionRef, DeploymentId, IdempotencyKey, InvalidName, JobName, NAME_BYTES_MAX};
 pub use plan::{
     JOBS_MAX, JobPolicy, Manifest, OnExhausted, Plan, PlannedJob, RetryPolicy, RollbackPolicy,
     Schema, Undo,
 };
+pub use step::{
+    Convert, Extension, Hook, HookExt, NULL_OUTPUT, Recover, Recovered, RollbackFn, Step, convert,
+};
+pub use value::{DATA_MISMATCH, SCHEMA_MISMATCH, Tag, UNENCODABLE};
