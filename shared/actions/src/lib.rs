@@ -3,6 +3,7 @@
 //! An action is a named list of jobs. Its deployment is an aggregate in the journal: a crash resumes at the recorded job, a
 //! failure undoes what was done (the failed job too) in reverse, and what cannot be undone is parked for a person.
 
+mod action;
 mod attempt;
 mod cause;
 mod context;
@@ -14,6 +15,9 @@ mod plan;
 mod step;
 mod value;
 
+pub use action::{
+    Action, ActionBuilder, AnyStep, Definition, DefinitionError, IntoStep, ViaJob, ViaStep,
+};
 pub use attempt::Phase;
 pub use cause::{CauseKind, RollbackCause};
 pub use context::JobCx;
