@@ -12,6 +12,7 @@ mod error;
 mod job;
 mod name;
 mod plan;
+mod registry;
 mod step;
 mod value;
 
@@ -30,7 +31,11 @@ pub use plan::{
     JOBS_MAX, JobPolicy, Manifest, OnExhausted, Plan, PlannedJob, RetryPolicy, RollbackPolicy,
     Schema, Undo,
 };
+pub use registry::{ActionKey, LookupError, RegisterError, Registry, RegistryBuilder};
 pub use step::{
     Convert, Extension, Hook, HookExt, NULL_OUTPUT, Recover, Recovered, RollbackFn, Step, convert,
 };
 pub use value::{DATA_MISMATCH, SCHEMA_MISMATCH, Tag, UNENCODABLE};
+
+#[cfg(test)]
+mod tests;
