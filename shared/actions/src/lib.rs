@@ -12,6 +12,8 @@ mod error;
 mod job;
 mod name;
 mod plan;
+#[cfg(doctest)]
+pub mod refused;
 mod registry;
 mod step;
 mod value;
