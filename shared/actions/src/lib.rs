@@ -41,3 +41,7 @@ pub use value::{DATA_MISMATCH, SCHEMA_MISMATCH, Tag, UNENCODABLE};
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
