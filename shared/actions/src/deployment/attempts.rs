@@ -1,9 +1,11 @@
 //! The part of the fold that is about attempts.
 
+use std::num::NonZeroU32;
+
 use super::event::DeploymentEvent as Event;
 use super::evolve::{ensure, is_passed_on, undone};
 use super::fact::{AfterFailure, AttemptRef, Class, Stored};
-use super::state::{Attempts, Deployment, JobRecord, Open, Stage, Undone};
+use super::state::{Attempts, Deployment, JobRecord, Open, Owed, Stage, Undone};
 use crate::attempt::Phase;
 use crate::plan::Undo;
 
@@ -11,7 +13,7 @@ type Evolved = Result<(), &'static str>;
 
 impl Attempts {
     pub(super) fn reset(&mut self) {
-        self.before_reset = self.started - self.stopped;
+        self.before_reset = self.started.saturating_sub(self.stopped);
         self.lost_in_a_row = 0;
         self.first_started_ms = None;
     }
@@ -35,6 +37,18 @@ impl JobRecord {
     }
 }
 
+/// What a start event says.
+struct Begins {
+    at: AttemptRef,
+    up_to: Option<NonZeroU32>,
+    timeout_ms: Option<u64>,
+    epoch: u64,
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the fold names every event and hands over only these"
+)]
 pub(super) fn apply(deployment: &mut Deployment, event: &Event, at_ms: u64) -> Evolved {
     match event {
         Event::JobStarted {
@@ -42,58 +56,29 @@ pub(super) fn apply(deployment: &mut Deployment, event: &Event, at_ms: u64) -> E
             up_to,
             timeout_ms,
             epoch,
-        } => {
-            ensure(at.phase == Phase::Execute, "an undo was started as a job")?;
-            ensure(deployment.stage == Stage::Running, "it does not run")?;
-            ensure(at.index == deployment.cursor, "it is not that job's turn")?;
-            start(
-                deployment,
-                (*at, up_to.map(std::num::NonZero::get)),
-                (*timeout_ms, *epoch),
-                at_ms,
-            )?;
-            let planned = deployment
-                .plan
-                .jobs
-                .get(at.index)
-                .ok_or("there is no such job")?;
-            if planned.undo == Undo::Impossible {
-                deployment.pivot = Some(at.index);
-            }
-            Ok(())
         }
-        Event::JobRollbackStarted {
+        | Event::JobRollbackStarted {
             at,
             up_to,
             timeout_ms,
             epoch,
         } => {
-            ensure(at.phase == Phase::Rollback, "a job was started as an undo")?;
-            ensure(
-                deployment.stage == Stage::RollingBack,
-                "it does not roll back",
-            )?;
-            ensure(
-                deployment.current() == Some(at.index),
-                "it is not that job's turn",
-            )?;
-            start(
-                deployment,
-                (*at, up_to.map(std::num::NonZero::get)),
-                (*timeout_ms, *epoch),
-                at_ms,
-            )
+            let begins = Begins {
+                at: *at,
+                up_to: *up_to,
+                timeout_ms: *timeout_ms,
+                epoch: *epoch,
+            };
+            match matches!(event, Event::JobStarted { .. }) {
+                true => job_started(deployment, &begins, at_ms),
+                false => undo_started(deployment, &begins, at_ms),
+            }
         }
-        Event::JobPrepared { at, input } => {
-            is_open(deployment, at)?;
-            record(deployment, at)?.prepared = Some(input.clone());
-            Ok(())
-        }
+        Event::JobPrepared { at, input } => prepared(deployment, at, input),
         Event::JobDataPut { at, key, value } => {
             is_open(deployment, at)?;
-            record(deployment, at)?
-                .data
-                .insert(key.clone(), value.clone());
+            let data = &mut record(deployment, at)?.data;
+            data.insert(key.clone(), value.clone());
             Ok(())
         }
         Event::JobErrorLogged { at, .. } => is_open(deployment, at),
@@ -109,64 +94,87 @@ pub(super) fn apply(deployment: &mut Deployment, event: &Event, at_ms: u64) -> E
             next,
             raw_output,
             ..
-        } => {
-            let job = record(deployment, at)?;
-            if raw_output.is_some() {
-                job.raw_output.clone_from(raw_output);
-            }
-            failed(deployment, at, *class, *next)
-        }
+        } => job_failed(deployment, at, (*class, *next), raw_output.as_ref()),
         Event::JobRollbackAttemptFailed {
             at, class, next, ..
-        } => failed(deployment, at, *class, *next),
+        } => {
+            ensure(at.phase == Phase::Rollback, "a job failed as an undo")?;
+            ensure(*next != AfterFailure::Rollback, "it rolls back already")?;
+            failed(deployment, at, *class, *next)
+        }
         Event::JobAttemptLost {
             at,
             epoch,
             quiet_until_ms,
         } => lost(deployment, at, *epoch, *quiet_until_ms),
         Event::JobRollbackSucceeded { at, .. } => {
+            ensure(at.phase == Phase::Rollback, "a job succeeded as an undo")?;
             close(deployment, at)?;
             undone(deployment, at.index, Undone::Done)
         }
-        Event::DeploymentRequested(_)
-        | Event::DeploymentClaimed { .. }
-        | Event::DeploymentReleased { .. }
-        | Event::DeploymentDue {}
-        | Event::RollbackStarted { .. }
-        | Event::JobRollbackSkipped { .. }
-        | Event::CancelRequested { .. }
-        | Event::PauseRequested { .. }
-        | Event::DeploymentPaused { .. }
-        | Event::DeploymentResumed { .. }
-        | Event::DeploymentParked { .. }
-        | Event::OutcomeForced { .. }
-        | Event::PlanRebound { .. }
-        | Event::RetryForced { .. }
-        | Event::DeadlineChanged { .. }
-        | Event::NoteAdded { .. }
-        | Event::DeploymentSucceeded {}
-        | Event::DeploymentRolledBack { .. }
-        | Event::DeploymentAbandoned { .. } => Err("it is about no attempt"),
+        _ => Err("it is about no attempt"),
     }
 }
 
-fn start(
-    deployment: &mut Deployment,
-    (at, up_to): (AttemptRef, Option<u32>),
-    (timeout_ms, epoch): (Option<u64>, u64),
-    at_ms: u64,
-) -> Evolved {
+fn job_started(deployment: &mut Deployment, begins: &Begins, at_ms: u64) -> Evolved {
+    let at = begins.at;
+    ensure(at.phase == Phase::Execute, "an undo was started as a job")?;
+    ensure(deployment.stage == Stage::Running, "it does not run")?;
+    ensure(at.index == deployment.cursor, "it is not that job's turn")?;
+    start(deployment, begins, at_ms)?;
+    let (planned, _) = deployment.job(at.index).ok_or("there is no such job")?;
+    let is_prepared_first = planned.has_pre_hooks && planned.undo == Undo::Handled;
+    if planned.undo == Undo::Impossible {
+        deployment.pivot = Some(at.index);
+    }
+    let job = record(deployment, &at)?;
+    job.reached_execute |= !is_prepared_first;
+    // Whatever an earlier attempt promised, this one may break.
+    job.declared_no_effect = false;
+    Ok(())
+}
+
+fn undo_started(deployment: &mut Deployment, begins: &Begins, at_ms: u64) -> Evolved {
+    let is_undo = begins.at.phase == Phase::Rollback;
+    ensure(is_undo, "a job was started as an undo")?;
+    let is_backward = deployment.stage == Stage::RollingBack;
+    ensure(is_backward, "it does not roll back")?;
+    let is_current = deployment.current() == Some(begins.at.index);
+    ensure(is_current, "it is not that job's turn")?;
+    start(deployment, begins, at_ms)
+}
+
+fn prepared(deployment: &mut Deployment, at: &AttemptRef, input: &Stored) -> Evolved {
+    ensure(at.phase == Phase::Execute, "an undo has no hooks")?;
+    is_open(deployment, at)?;
+    if let Some(open) = &mut deployment.open {
+        ensure(open.prepared < at.attempt.get(), "it was prepared before")?;
+        open.prepared = at.attempt.get();
+    }
+    let job = record(deployment, at)?;
+    job.prepared = Some(input.clone());
+    job.reached_execute = true;
+    Ok(())
+}
+
+fn start(deployment: &mut Deployment, begins: &Begins, at_ms: u64) -> Evolved {
+    let Begins {
+        at,
+        up_to,
+        timeout_ms,
+        epoch,
+    } = *begins;
     ensure(deployment.open.is_none(), "an attempt is under way")?;
     ensure(
         epoch == deployment.epoch && deployment.claim.is_some(),
         "the epoch is void",
     )?;
-    let up_to = up_to.unwrap_or(at.attempt.get());
+    let up_to = up_to.unwrap_or(at.attempt).get();
     ensure(up_to >= at.attempt.get(), "it ends before it begins")?;
     let job = record(deployment, &at)?;
     let attempts = job.attempts_mut(at.phase);
     ensure(
-        at.attempt.get() == attempts.started + 1,
+        attempts.started.checked_add(1) == Some(at.attempt.get()),
         "attempts are counted one by one",
     )?;
     attempts.started = up_to;
@@ -177,6 +185,7 @@ fn start(
         up_to,
         epoch,
         timeout_ms,
+        prepared: 0,
     });
     deployment.not_before_ms = None;
     Ok(())
@@ -207,6 +216,21 @@ fn succeeded(
     Ok(())
 }
 
+fn job_failed(
+    deployment: &mut Deployment,
+    at: &AttemptRef,
+    (class, next): (Class, AfterFailure),
+    raw_output: Option<&Stored>,
+) -> Evolved {
+    ensure(at.phase == Phase::Execute, "an undo failed as a job")?;
+    ensure(next != AfterFailure::Continue, "jobs are not passed over")?;
+    failed(deployment, at, class, next)?;
+    if let Some(output) = raw_output {
+        record(deployment, at)?.raw_output = Some(output.clone());
+    }
+    Ok(())
+}
+
 fn failed(
     deployment: &mut Deployment,
     at: &AttemptRef,
@@ -229,19 +253,16 @@ fn failed(
     if class == Class::TerminalNoEffect && at.phase == Phase::Execute && !may_have_acted {
         job.declared_no_effect = true;
         if deployment.pivot == Some(at.index) {
-            deployment.pivot = earlier_pivot(deployment, at.index);
+            deployment.pivot = deployment.pivot_below(at.index);
         }
     }
-    if let AfterFailure::RetryAt(at_ms) = next {
-        deployment.not_before_ms = Some(at_ms);
+    match next {
+        AfterFailure::RetryAt(at_ms) => deployment.not_before_ms = Some(at_ms),
+        AfterFailure::Rollback => deployment.owed = Some(Owed::Rollback),
+        AfterFailure::Park => deployment.owed = Some(Owed::Parking),
+        AfterFailure::Continue => deployment.owed = Some(Owed::Skip),
     }
     Ok(())
-}
-
-fn earlier_pivot(deployment: &Deployment, below: usize) -> Option<usize> {
-    deployment.plan.jobs[..below]
-        .iter()
-        .rposition(|planned| planned.undo == Undo::Impossible)
 }
 
 fn lost(
@@ -266,7 +287,10 @@ fn lost(
 fn close(deployment: &mut Deployment, at: &AttemptRef) -> Evolved {
     is_open(deployment, at)?;
     deployment.open = None;
-    record(deployment, at)?.attempts_mut(at.phase).lost_in_a_row = 0;
+    let attempts = record(deployment, at)?.attempts_mut(at.phase);
+    // Of what was granted, the rest was not used.
+    attempts.started = at.attempt.get();
+    attempts.lost_in_a_row = 0;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::command::{Claiming, DeploymentCommand, Failed, Report, WorkerView};
 use super::error::DeploymentRefusal as Refusal;
 use super::event::DeploymentEvent as Event;
-use super::evolve::evolve_in_place;
+use super::evolve::{check_plan, evolve_in_place, is_passed_on};
 use super::fact::{AfterFailure, Asked, AttemptRef, Class, ParkReason, SkipReason, Stored};
 use super::next::{Next, next};
 use super::retry::{after_failure, after_undo_failure, granted};
@@ -49,7 +49,17 @@ pub(super) fn decide(
 
 fn request(state: Option<&Deployment>, asked: &Arc<Asked>) -> Decided {
     match state {
-        None => Ok(vec![Event::DeploymentRequested(Arc::clone(asked))]),
+        None => {
+            check_plan(&asked.plan).map_err(|problem| invalid("plan", problem))?;
+            let copied = asked
+                .forked
+                .as_ref()
+                .map_or(0, |forked| forked.outputs.len());
+            if copied > asked.plan.jobs.len() {
+                return Err(invalid("forked", "has more outputs than the plan has jobs"));
+            }
+            Ok(vec![Event::DeploymentRequested(Arc::clone(asked))])
+        }
         Some(known) if known.asked.request_digest == asked.request_digest => Ok(vec![]),
         Some(_) => Err(Refusal::AlreadyExists {
             id: asked.id,
@@ -64,9 +74,9 @@ fn claim(deployment: &Deployment, claiming: &Claiming, now_ms: u64) -> Decided {
             stage: deployment.stage.word(),
         });
     }
-    let lowest = deployment.epoch.max(claiming.above) + 1;
-    let epoch = claiming.epoch.unwrap_or(lowest);
-    if epoch < lowest {
+    let highest = deployment.epoch.max(claiming.above);
+    let epoch = claiming.epoch.unwrap_or(highest.saturating_add(1));
+    if epoch <= highest {
         return Err(Refusal::MovedOn { epoch });
     }
     let mut frame = Frame::new(deployment, now_ms);
@@ -79,7 +89,8 @@ fn claim(deployment: &Deployment, claiming: &Claiming, now_ms: u64) -> Decided {
         frame.push(Event::JobAttemptLost {
             at: open.at,
             epoch: open.epoch,
-            quiet_until_ms: (claiming.quiet_ms > 0).then(|| now_ms + claiming.quiet_ms),
+            quiet_until_ms: (claiming.quiet_ms > 0)
+                .then(|| now_ms.saturating_add(claiming.quiet_ms)),
         });
     }
     frame.advance(&claiming.manifest);
@@ -91,13 +102,7 @@ fn reported(deployment: &Deployment, by: &WorkerView, report: &Report, now_ms: u
     let mut frame = Frame::new(deployment, now_ms);
     match report {
         Report::Go => {}
-        Report::Prepared { at, input } => {
-            ensure_open(deployment, at)?;
-            return Ok(vec![Event::JobPrepared {
-                at: *at,
-                input: input.clone(),
-            }]);
-        }
+        Report::Prepared { at, input } => return prepared(deployment, at, input),
         Report::Data { at, key, value } => return data(deployment, at, key, value),
         Report::Handled { at, place, error } => {
             ensure_open(deployment, at)?;
@@ -113,7 +118,8 @@ fn reported(deployment: &Deployment, by: &WorkerView, report: &Report, now_ms: u
             raw_output,
             took_ms,
         } => {
-            ensure_open(deployment, at)?;
+            ensure_open_in(deployment, at, Phase::Execute)?;
+            ensure_output(deployment, at.index, output)?;
             frame.push(Event::JobSucceeded {
                 at: *at,
                 output: output.clone(),
@@ -122,7 +128,7 @@ fn reported(deployment: &Deployment, by: &WorkerView, report: &Report, now_ms: u
             });
         }
         Report::Undone { at, took_ms } => {
-            ensure_open(deployment, at)?;
+            ensure_open_in(deployment, at, Phase::Rollback)?;
             frame.push(Event::JobRollbackSucceeded {
                 at: *at,
                 took_ms: *took_ms,
@@ -142,16 +148,32 @@ fn reported(deployment: &Deployment, by: &WorkerView, report: &Report, now_ms: u
     Ok(frame.events)
 }
 
+fn prepared(deployment: &Deployment, at: &AttemptRef, input: &Stored) -> Decided {
+    ensure_open_in(deployment, at, Phase::Execute)?;
+    let prepared = deployment.open.map_or(0, |open| open.prepared);
+    if prepared >= at.attempt.get() {
+        return Ok(vec![]);
+    }
+    Ok(vec![Event::JobPrepared {
+        at: *at,
+        input: input.clone(),
+    }])
+}
+
 fn data(deployment: &Deployment, at: &AttemptRef, key: &str, value: &Stored) -> Decided {
     ensure_open(deployment, at)?;
+    if deployment.is_full() {
+        return Err(invalid("data", "the journal is full"));
+    }
     let kept = deployment.jobs.get(at.index).map(|job| &job.data);
+    if kept.is_some_and(|kept| kept.get(key) == Some(value)) {
+        return Ok(vec![]);
+    }
     let is_full =
         kept.is_some_and(|kept| kept.len() >= DATA_PER_JOB_MAX && !kept.contains_key(key));
     if is_full {
-        return Err(Refusal::Invalid {
-            field: "key",
-            problem: format!("the job keeps {DATA_PER_JOB_MAX} values, and no more are allowed"),
-        });
+        let problem = format!("the job keeps {DATA_PER_JOB_MAX} values, and no more are allowed");
+        return Err(invalid("key", problem));
     }
     Ok(vec![Event::JobDataPut {
         at: *at,
@@ -164,10 +186,11 @@ fn release(deployment: &Deployment, by: &WorkerView, now_ms: u64) -> Decided {
     ensure_held(deployment, by.epoch)?;
     let mut frame = Frame::new(deployment, now_ms);
     // Whoever releases has ended what it did, and no death is counted.
-    if let Some(open) = deployment.open {
+    if let Some(open) = deployment.open.filter(|open| open.epoch == by.epoch) {
         let error = ErrorView::new("stopped", "the worker gave the deployment back");
         frame.stop_attempt(open.at, &error, AfterFailure::RetryAt(now_ms));
     }
+    frame.lose_open();
     let until_ms = match next(&frame.state, now_ms, &by.manifest) {
         Next::Wait(until_ms) => Some(until_ms),
         Next::Nothing
@@ -211,6 +234,35 @@ fn ensure_open(deployment: &Deployment, at: &AttemptRef) -> Result<(), Refusal> 
     }
 }
 
+fn ensure_open_in(deployment: &Deployment, at: &AttemptRef, phase: Phase) -> Result<(), Refusal> {
+    match at.phase == phase {
+        true => ensure_open(deployment, at),
+        false => Err(Refusal::NoSuchAttempt),
+    }
+}
+
+/// Whether the job may hand that on: only what passes its input on may say so instead of giving a value.
+pub(super) fn ensure_output(
+    deployment: &Deployment,
+    index: usize,
+    output: &Stored,
+) -> Result<(), Refusal> {
+    let passes_on = deployment
+        .job(index)
+        .is_some_and(|(planned, _)| planned.passes_on);
+    match passes_on || !is_passed_on(output) {
+        true => Ok(()),
+        false => Err(invalid("output", "the job does not pass its input on")),
+    }
+}
+
+pub(super) fn invalid(field: &'static str, problem: impl Into<String>) -> Refusal {
+    Refusal::Invalid {
+        field,
+        problem: problem.into(),
+    }
+}
+
 /// One commit in the making: what was decided so far, and the state after it.
 pub(super) struct Frame {
     pub(super) state: Deployment,
@@ -239,7 +291,8 @@ impl Frame {
             self.push(Event::JobAttemptLost {
                 at: open.at,
                 epoch: open.epoch,
-                quiet_until_ms: None,
+                // Nobody can say whether it has ended; at its time-out it does.
+                quiet_until_ms: open.timeout_ms,
             });
         }
     }
@@ -288,7 +341,9 @@ impl Frame {
             attempt: number,
         };
         let up_to = granted(policy, attempts);
-        let timeout_ms = policy.attempt_timeout_ms.map(|limit| self.now_ms + limit);
+        let timeout_ms = policy
+            .attempt_timeout_ms
+            .map(|limit| self.now_ms.saturating_add(limit));
         let epoch = self.state.epoch;
         self.push(match phase {
             Phase::Execute => Event::JobStarted {

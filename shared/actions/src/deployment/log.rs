@@ -1,7 +1,7 @@
 //! The error log: the entries that events amount to (spec 2.14).
 
 use super::event::DeploymentEvent as Event;
-use super::fact::{AttemptRef, ParkReason};
+use super::fact::AttemptRef;
 use super::state::{Deployment, ERRORS_KEPT_MAX, ErrorEntry};
 use crate::attempt::Phase;
 use crate::error::{ErrorView, Place};
@@ -10,17 +10,18 @@ use crate::plan::Plan;
 /// The entry that `event` at `at_ms` amounts to in a deployment with `plan`, if it is about an error.
 #[must_use]
 pub fn error_entry(plan: &Plan, event: &Event, at_ms: u64) -> Option<ErrorEntry> {
-    let entry = |at: Option<&AttemptRef>, place, error: &ErrorView| ErrorEntry {
-        at_ms,
-        job: at
-            .and_then(|at| plan.jobs.get(at.index))
-            .map(|planned| planned.job.clone()),
-        phase: at.map_or(Phase::Execute, |at| at.phase),
-        attempt: at.map(|at| at.attempt.get()),
-        place,
-        error: error.clone(),
-        handled: false,
-        left_out: 0,
+    let entry = |at: Option<&AttemptRef>, place, error: &ErrorView| {
+        let planned = at.and_then(|at| plan.jobs.get(at.index));
+        ErrorEntry {
+            at_ms,
+            job: planned.map(|planned| planned.job.clone()),
+            phase: at.map_or(Phase::Execute, |at| at.phase),
+            attempt: at.map(|at| at.attempt.get()),
+            place,
+            error: error.clone(),
+            handled: false,
+            left_out: 0,
+        }
     };
     match event {
         Event::JobErrorLogged { at, place, error } => Some(ErrorEntry {
@@ -33,35 +34,19 @@ pub fn error_entry(plan: &Plan, event: &Event, at_ms: u64) -> Option<ErrorEntry>
             error,
             left_out,
             ..
-        } => Some(ErrorEntry {
-            left_out: *left_out,
-            ..entry(Some(at), Some(*place), error)
-        }),
+        } => Some(entry(Some(at), Some(*place), error).leaving_out(*left_out)),
         Event::JobRollbackAttemptFailed {
             at,
             error,
             left_out,
             ..
-        } => Some(ErrorEntry {
-            left_out: *left_out,
-            ..entry(Some(at), Some(Place::Rollback), error)
-        }),
-        Event::JobAttemptLost { at, epoch, .. } => {
-            let message =
-                format!("the worker of epoch {epoch} ended or was replaced in the middle of it");
-            Some(entry(Some(at), None, &ErrorView::new("lost", message)))
-        }
+        } => Some(entry(Some(at), Some(Place::Rollback), error).leaving_out(*left_out)),
+        Event::JobAttemptLost { at, epoch, .. } => Some(entry(Some(at), None, &lost(*epoch))),
         Event::RollbackStarted { cause, .. } if cause.job.is_none() => {
             Some(entry(None, None, &cause.error))
         }
-        // Parked for another reason, it follows a failure that has an entry of its own.
-        Event::DeploymentParked {
-            reason:
-                ParkReason::SchemaMismatch | ParkReason::PayloadMissing | ParkReason::PayloadUndecodable,
-            error: Some(error),
-            ..
-        } => Some(entry(None, None, error)),
         Event::RollbackStarted { .. }
+        // A parking follows an end of an attempt that has an entry of its own.
         | Event::DeploymentParked { .. }
         | Event::DeploymentRequested(_)
         | Event::DeploymentClaimed { .. }
@@ -89,10 +74,21 @@ pub fn error_entry(plan: &Plan, event: &Event, at_ms: u64) -> Option<ErrorEntry>
     }
 }
 
+impl ErrorEntry {
+    fn leaving_out(self, left_out: u32) -> Self {
+        Self { left_out, ..self }
+    }
+}
+
+fn lost(epoch: u64) -> ErrorView {
+    let message = format!("the worker of epoch {epoch} ended or was replaced in the middle of it");
+    ErrorView::new("lost", message)
+}
+
 /// Notes the newest errors in the state.
 pub(super) fn note(deployment: &mut Deployment, event: &Event, at_ms: u64) {
     if let Some(entry) = error_entry(&deployment.plan, event, at_ms) {
-        deployment.errors_count += 1;
+        deployment.errors_count += 1 + u64::from(entry.left_out);
         deployment.errors.push_back(entry);
         if deployment.errors.len() > ERRORS_KEPT_MAX {
             deployment.errors.pop_front();

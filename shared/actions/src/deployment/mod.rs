@@ -16,6 +16,7 @@ mod next;
 mod operate;
 mod retry;
 mod state;
+mod steer;
 
 pub use command::{Claiming, DeploymentCommand, Failed, Operation, Report, WorkerView};
 pub use error::{BrokenDeployment, DeploymentRefusal};
@@ -29,7 +30,7 @@ pub use next::{DEADLINE_EXCEEDED, EXECUTION_STOPPED, Next, next};
 pub use retry::is_last_attempt;
 pub use state::{
     Attempts, Claim, DATA_PER_JOB_MAX, Deployment, ERRORS_KEPT_MAX, EVENTS_MAX, ErrorEntry, Intent,
-    JobRecord, Open, Parked, PauseIntent, Stage, Undone,
+    JobRecord, Open, Owed, Parked, PauseIntent, ROLLBACK_EVENTS_MAX, Stage, Undone,
 };
 
 use nogfso_kernel::{Aggregate, Position, Recorded};

@@ -1,7 +1,7 @@
 //! What is to be done next: a pure function of the state, the time and what the worker can run (spec 2.5).
 
 use super::fact::{CauseKind, Direction, ParkReason, RollbackCause, SkipReason};
-use super::state::{Deployment, EVENTS_MAX, JobRecord, Stage};
+use super::state::{Attempts, Deployment, JobRecord, Stage};
 use crate::error::ErrorView;
 use crate::plan::{Manifest, PlannedJob, Undo};
 
@@ -67,10 +67,10 @@ pub fn next(deployment: &Deployment, now_ms: u64, manifest: &Manifest) -> Next {
         };
     }
     let current = deployment.current();
-    if let Some(reason) = must_park(deployment, direction, current) {
+    if current.is_some_and(|index| is_crash_loop(deployment, direction, index)) {
         return Next::Park {
             index: current,
-            reason,
+            reason: ParkReason::CrashLoop,
         };
     }
     if !manifest.can_run(&deployment.asked.action, &deployment.plan) {
@@ -90,29 +90,42 @@ pub fn next(deployment: &Deployment, now_ms: u64, manifest: &Manifest) -> Next {
         return Next::Wait(deadline.map_or(until, |deadline| until.min(deadline)));
     }
     match direction {
-        Direction::Forward => current.map_or(Next::Succeed, Next::Start),
+        Direction::Forward => match current.and_then(|index| Some((index, deployment.job(index)?)))
+        {
+            Some((index, (_, job))) => begin(deployment, index, &job.execute, Next::Start(index)),
+            None => Next::Succeed,
+        },
         Direction::Backward => back(deployment, current, now_ms),
     }
 }
 
-fn must_park(
-    deployment: &Deployment,
-    direction: Direction,
-    current: Option<usize>,
-) -> Option<ParkReason> {
-    if deployment.events_count >= EVENTS_MAX {
-        return Some(ParkReason::JournalTooLong);
-    }
-    let (planned, job) = deployment.job(current?)?;
-    let attempts = match direction {
-        Direction::Forward => &job.execute,
-        Direction::Backward => &job.undo,
-    };
-    (attempts.lost_in_a_row >= planned.policy.lost_attempts_max.get())
-        .then_some(ParkReason::CrashLoop)
+fn is_crash_loop(deployment: &Deployment, direction: Direction, index: usize) -> bool {
+    deployment.job(index).is_some_and(|(planned, job)| {
+        let attempts = match direction {
+            Direction::Forward => &job.execute,
+            Direction::Backward => &job.undo,
+        };
+        attempts.lost_in_a_row >= planned.policy.lost_attempts_max.get()
+    })
 }
 
-fn wants_rollback(
+/// The start of an attempt, unless there must not be any more.
+fn begin(deployment: &Deployment, index: usize, attempts: &Attempts, begin: Next) -> Next {
+    let reason = if deployment.is_full() {
+        ParkReason::JournalTooLong
+    } else if attempts.started == u32::MAX {
+        // Attempts have no numbers beyond; whoever gets there has other worries.
+        ParkReason::RetriesExhausted
+    } else {
+        return begin;
+    };
+    Next::Park {
+        index: Some(index),
+        reason,
+    }
+}
+
+pub(super) fn wants_rollback(
     deployment: &Deployment,
     direction: Direction,
     now_ms: u64,
@@ -154,19 +167,14 @@ fn back(deployment: &Deployment, current: Option<usize>, now_ms: u64) -> Next {
     }
     match job.execute.quiet_until_ms {
         Some(until) if until > now_ms => Next::Wait(until),
-        _ => Next::Undo(index),
+        _ => begin(deployment, index, &job.undo, Next::Undo(index)),
     }
 }
 
 /// Why a job is not undone, if it is not (spec 2.3, 2.8 R5).
 pub(super) fn skip_reason(planned: &PlannedJob, job: &JobRecord) -> Option<SkipReason> {
-    let is_prepared_first = planned.has_pre_hooks && planned.undo == Undo::Handled;
-    let reached_execute = match is_prepared_first {
-        true => job.prepared.is_some(),
-        false => job.execute.started > 0,
-    };
     // What an operator declared done may well have been done by hand.
-    if !reached_execute && job.output.is_none() {
+    if !job.reached_execute && job.output.is_none() {
         return Some(SkipReason::NeverStarted);
     }
     if job.declared_no_effect {

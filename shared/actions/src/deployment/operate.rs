@@ -1,9 +1,10 @@
 //! The decisions of persons (spec 2.4, 2.13).
 
 use super::command::Operation;
-use super::decide::Frame;
+use super::decide::{Frame, ensure_output, invalid};
 use super::error::DeploymentRefusal as Refusal;
 use super::event::DeploymentEvent as Event;
+use super::evolve::check_plan;
 use super::fact::{Direction, Forced, ParkReason, SkipReason};
 use super::state::{Deployment, Stage};
 use crate::error::MESSAGE_BYTES_MAX;
@@ -28,20 +29,8 @@ pub(super) fn operate(
             rebind,
             reset_attempts,
         } => {
-            ensure_stopped(deployment, "only what is paused or parked is resumed")?;
-            if let Some(plan) = rebind {
-                ensure_fits(deployment, plan)?;
-                frame.push(Event::PlanRebound {
-                    plan: (**plan).clone(),
-                    by: by.clone(),
-                    note: note.clone(),
-                });
-            }
-            frame.push(Event::DeploymentResumed {
-                by,
-                note: note.clone(),
-                reset_attempts: *reset_attempts,
-            });
+            let terms = (note.as_str(), *reset_attempts);
+            resume(&mut frame, by, terms, rebind.as_deref())?;
         }
         Operation::RetryNow => match &deployment.stage {
             Stage::Requested | Stage::Running | Stage::RollingBack => {
@@ -49,11 +38,7 @@ pub(super) fn operate(
                     frame.push(Event::RetryForced { by });
                 }
             }
-            Stage::Paused(_) | Stage::Parked(_) => frame.push(Event::DeploymentResumed {
-                by,
-                note: "retry".to_owned(),
-                reset_attempts: true,
-            }),
+            Stage::Paused(_) | Stage::Parked(_) => resume(&mut frame, by, ("retry", true), None)?,
             Stage::Succeeded | Stage::RolledBack { .. } | Stage::Abandoned { .. } => {
                 return Err(ended(deployment));
             }
@@ -98,7 +83,40 @@ pub(super) fn operate(
     Ok(frame.events)
 }
 
+fn resume(
+    frame: &mut Frame,
+    by: String,
+    (note, reset_attempts): (&str, bool),
+    rebind: Option<&Plan>,
+) -> Result<(), Refusal> {
+    ensure_length("note", note)?;
+    let deployment = &frame.state;
+    ensure_stopped(deployment, "only what is paused or parked is resumed")?;
+    if deployment.is_full() && deployment.current().is_some() {
+        // It would be parked again at once.
+        return Err(wrong(
+            deployment,
+            "its journal is full: cancel it, abandon it, or decide by force",
+        ));
+    }
+    if let Some(plan) = rebind {
+        ensure_fits(deployment, plan)?;
+        frame.push(Event::PlanRebound {
+            plan: plan.clone(),
+            by: by.clone(),
+            note: note.to_owned(),
+        });
+    }
+    frame.push(Event::DeploymentResumed {
+        by,
+        note: note.to_owned(),
+        reset_attempts,
+    });
+    Ok(())
+}
+
 fn cancel(frame: &mut Frame, by: String, reason: &str) -> Result<(), Refusal> {
+    ensure_length("reason", reason)?;
     let deployment = &frame.state;
     ensure_unfinished(deployment)?;
     let is_backward = deployment.stage.direction() == Some(Direction::Backward);
@@ -127,6 +145,7 @@ fn cancel(frame: &mut Frame, by: String, reason: &str) -> Result<(), Refusal> {
 }
 
 fn pause(frame: &mut Frame, by: String, reason: &str, interrupt: bool) -> Result<(), Refusal> {
+    ensure_length("reason", reason)?;
     ensure_unfinished(&frame.state)?;
     if matches!(frame.state.stage, Stage::Paused(_)) {
         return Ok(());
@@ -179,6 +198,9 @@ fn force(
             "going forward a job succeeded or failed; going back it is undone",
         ));
     }
+    if let Forced::Succeeded { output } = outcome {
+        ensure_output(&frame.state, index, output)?;
+    }
     frame.push(Event::OutcomeForced {
         index,
         outcome: outcome.clone(),
@@ -211,8 +233,10 @@ fn skip(frame: &mut Frame, by: String, job: &str, note: &str) -> Result<(), Refu
 
 /// The job that an operator may decide about: the present one, or an undo that was passed over.
 fn present_job(deployment: &Deployment, job: &str) -> Result<usize, Refusal> {
-    let present = deployment.current();
-    let present = present.or_else(|| deployment.highest_passed_over());
+    let present = match deployment.stage.direction() {
+        Some(Direction::Backward) => deployment.undo_to_decide(),
+        Some(Direction::Forward) | None => deployment.current(),
+    };
     let name = |index: usize| deployment.plan.jobs[index].job.as_str();
     match present {
         Some(index) if name(index) == job => Ok(index),
@@ -225,48 +249,35 @@ fn present_job(deployment: &Deployment, job: &str) -> Result<usize, Refusal> {
 
 /// What was run must be the same in the new plan, by name, schema and undo (spec 2.12).
 fn ensure_fits(deployment: &Deployment, plan: &Plan) -> Result<(), Refusal> {
-    let done = match deployment.stage.direction() {
-        Some(Direction::Forward) => {
-            let begun = deployment.jobs.get(deployment.cursor);
-            let begun = begun.is_some_and(|job| job.execute.started > 0);
-            deployment.cursor + usize::from(begun)
-        }
-        _ => deployment.plan.jobs.len(),
-    };
-    for index in 0..done {
-        let was = &deployment.plan.jobs[index];
-        let fits = plan.jobs.get(index).is_some_and(|new| {
-            new.job == was.job && new.schema == was.schema && new.undo == was.undo
-        });
-        if !fits {
-            return Err(Refusal::PlanDoesNotFit {
-                index,
-                was: was.job.to_string(),
-                would_be: plan
-                    .jobs
-                    .get(index)
-                    .map_or("nothing".to_owned(), |new| new.job.to_string()),
-            });
-        }
-    }
-    if plan.jobs.is_empty() {
-        return Err(Refusal::Invalid {
-            field: "plan",
-            problem: "has no jobs".to_owned(),
+    if let Some(index) = deployment.first_misfit(plan) {
+        let name = |plan: &Plan| {
+            let planned = plan.jobs.get(index);
+            planned.map_or("nothing".to_owned(), |planned| planned.job.to_string())
+        };
+        return Err(Refusal::PlanDoesNotFit {
+            index,
+            was: name(&deployment.plan),
+            would_be: name(plan),
         });
     }
-    Ok(())
+    check_plan(plan).map_err(|problem| invalid("plan", problem))
 }
 
 fn ensure_text(field: &'static str, text: &str) -> Result<(), Refusal> {
-    let problem = match text.len() {
-        _ if text.trim().is_empty() => "must say something".to_owned(),
+    match text.trim().is_empty() {
+        true => Err(invalid(field, "must say something")),
+        false => ensure_length(field, text),
+    }
+}
+
+fn ensure_length(field: &'static str, text: &str) -> Result<(), Refusal> {
+    match text.len() {
         bytes if bytes > MESSAGE_BYTES_MAX => {
-            format!("has {bytes} bytes; at most {MESSAGE_BYTES_MAX} are allowed")
+            let problem = format!("has {bytes} bytes; at most {MESSAGE_BYTES_MAX} are allowed");
+            Err(invalid(field, problem))
         }
-        _ => return Ok(()),
-    };
-    Err(Refusal::Invalid { field, problem })
+        _ => Ok(()),
+    }
 }
 
 fn ensure_stopped(deployment: &Deployment, needs: &'static str) -> Result<(), Refusal> {

@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 
 use super::command::Failed;
-use super::fact::{AfterFailure, CauseKind, Class, ParkReason, RollbackCause};
+use super::fact::{AfterFailure, CauseKind, Class, Direction, ParkReason, RollbackCause};
+use super::next::wants_rollback;
 use super::state::{Attempts, Deployment};
 use crate::plan::{JobPolicy, OnExhausted, RetryPolicy, RollbackPolicy, Undo};
 
@@ -53,6 +54,10 @@ pub(super) fn after_failure(
     }
     let policy = &planned.policy;
     let may_retry = matches!(failed.class, Class::Retryable | Class::TimedOut);
+    if may_retry && wants_rollback(deployment, Direction::Forward, now_ms).is_some() {
+        // The rollback that somebody wants follows in the same commit, for that cause, whatever the budget says.
+        return After::retry(now_ms);
+    }
     if may_retry && has_budget(&policy.execute, attempts, now_ms) {
         let delay = failed.after_ms;
         let delay = delay.unwrap_or_else(|| drawn_delay_ms(&policy.execute, attempts, draw));
@@ -62,7 +67,7 @@ pub(super) fn after_failure(
     if planned.undo == Undo::Impossible && !is_clean {
         return After::park(ParkReason::IrreversibleUncertain);
     }
-    let is_past_pivot = has_earlier_pivot(deployment, index);
+    let is_past_pivot = deployment.pivot_below(index).is_some();
     if is_past_pivot || (may_retry && policy.on_exhausted == OnExhausted::Park) {
         return After::park(ParkReason::RetriesExhausted);
     }
@@ -75,18 +80,6 @@ pub(super) fn after_failure(
         }),
         park: None,
     }
-}
-
-fn has_earlier_pivot(deployment: &Deployment, index: usize) -> bool {
-    let earlier = deployment
-        .plan
-        .jobs
-        .iter()
-        .zip(&deployment.jobs)
-        .take(index);
-    earlier
-        .into_iter()
-        .any(|(planned, job)| planned.undo == Undo::Impossible && job.execute.started > 0)
 }
 
 fn cause_kind(class: Class) -> CauseKind {
@@ -158,7 +151,7 @@ pub(super) fn drawn_delay_ms(policy: &RetryPolicy, attempts: &Attempts, draw: u3
 
 /// The last attempt that the next start stands for, if for more than one.
 pub(super) fn granted(policy: &RetryPolicy, attempts: &Attempts) -> Option<NonZeroU32> {
-    let next = attempts.started + 1;
+    let next = attempts.started.saturating_add(1);
     if attempts.counted() < ATTEMPTS_WRITTEN_SINGLY {
         return None;
     }

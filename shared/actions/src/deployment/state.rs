@@ -10,12 +10,14 @@ use super::fact::{Asked, AttemptRef, Direction, ParkReason, RollbackCause, SkipR
 use crate::attempt::Phase;
 use crate::error::{ErrorView, Place};
 use crate::name::JobName;
-use crate::plan::{Plan, PlannedJob};
+use crate::plan::{Plan, PlannedJob, Undo};
 
 /// How many of the newest errors a state keeps; all of them are in the journal.
 pub const ERRORS_KEPT_MAX: usize = 20;
-/// From how many events on a deployment is parked; operators can still end it.
+/// From how many events on a deployment starts no job any more and is parked; it can still be rolled back or abandoned.
 pub const EVENTS_MAX: u32 = 20_000;
+/// How many events more a deployment may have that is rolled back, so that a full journal can still be undone.
+pub const ROLLBACK_EVENTS_MAX: u32 = 10_000;
 /// The most values that one job may keep.
 pub const DATA_PER_JOB_MAX: usize = 1_000;
 
@@ -64,6 +66,21 @@ pub struct Deployment {
     pub asked_ms: u64,
     /// When the last event happened, in ms since the Unix epoch.
     pub changed_ms: u64,
+    /// What the last event must be followed by, in the same commit.
+    pub owed: Option<Owed>,
+}
+
+/// What must follow an event in the same commit (spec 2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owed {
+    /// The start of the rollback.
+    Rollback,
+    /// The parking.
+    Parking,
+    /// That the undo is passed over.
+    Skip,
+    /// That it goes on.
+    Resumption,
 }
 
 /// Where a deployment stands.
@@ -132,6 +149,8 @@ pub struct Open {
     pub epoch: u64,
     /// When it is told to stop, in ms since the Unix epoch.
     pub timeout_ms: Option<u64>,
+    /// The newest attempt of it whose pre-hooks are recorded as done; 0 if none.
+    pub prepared: u32,
 }
 
 /// What is known of one job.
@@ -149,7 +168,9 @@ pub struct JobRecord {
     pub output: Option<Stored>,
     /// The values that it keeps.
     pub data: BTreeMap<String, Stored>,
-    /// It said that no attempt left an effect.
+    /// Some attempt may have come as far as execute; decided when it happens, as the plan may be rebound later.
+    pub reached_execute: bool,
+    /// Its last attempt said that none left an effect.
     pub declared_no_effect: bool,
     /// Its output was copied from another deployment.
     pub is_copied: bool,
@@ -322,6 +343,32 @@ impl Deployment {
             .rposition(|job| job.undone == Some(Undone::Skipped(SkipReason::FailedContinue)))
     }
 
+    /// The undo that a person may decide about: the next one, or, if none is left, one that was passed over.
+    #[must_use]
+    pub fn undo_to_decide(&self) -> Option<usize> {
+        self.highest_left().or_else(|| self.highest_passed_over())
+    }
+
+    /// The first job that was begun and is another one in `plan`, by name, schema or undo (spec 2.12).
+    #[must_use]
+    pub fn first_misfit(&self, plan: &Plan) -> Option<usize> {
+        let is_begun = |job: &JobRecord| job.execute.started > 0;
+        let begun_count = match self.stage.direction() {
+            Some(Direction::Forward) => {
+                self.cursor + usize::from(self.jobs.get(self.cursor).is_some_and(is_begun))
+            }
+            // Going back, nothing of the plan is still to come.
+            Some(Direction::Backward) | None => self.plan.jobs.len(),
+        };
+        (0..begun_count).find(|&index| {
+            let fits = |was: &PlannedJob, new: &PlannedJob| {
+                new.job == was.job && new.schema == was.schema && new.undo == was.undo
+            };
+            let pair = self.plan.jobs.get(index).zip(plan.jobs.get(index));
+            !pair.is_some_and(|(was, new)| fits(was, new))
+        })
+    }
+
     /// Job and record of that number.
     #[must_use]
     pub fn job(&self, index: usize) -> Option<(&PlannedJob, &JobRecord)> {
@@ -332,6 +379,28 @@ impl Deployment {
     #[must_use]
     pub fn is_past_pivot(&self) -> bool {
         self.pivot.is_some()
+    }
+
+    /// The highest job below `index` that was begun, or declared done, and cannot be undone.
+    #[must_use]
+    pub fn pivot_below(&self, index: usize) -> Option<usize> {
+        (0..index).rev().find(|&earlier| {
+            self.job(earlier).is_some_and(|(planned, job)| {
+                let has_effect = job.execute.started > 0 || job.output.is_some();
+                // What was copied has its effect in the deployment that it was copied from.
+                planned.undo == Undo::Impossible && has_effect && !job.is_copied
+            })
+        })
+    }
+
+    /// Whether its journal is too long for another attempt.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let most = match self.stage.direction() {
+            Some(Direction::Backward) => EVENTS_MAX + ROLLBACK_EVENTS_MAX,
+            Some(Direction::Forward) | None => EVENTS_MAX,
+        };
+        self.events_count >= most
     }
 
     /// What job `index` is, or was, given; found by walking back over jobs that pass their input on.
