@@ -11,5 +11,6 @@ mod rebinding;
 mod refusals;
 mod retries;
 mod rollback;
+mod scenarios;
 mod sketch;
 mod strict;
