@@ -48,7 +48,7 @@ pub(super) fn after_failure(
     let (planned, job) = deployment
         .job(index)
         .expect("an open attempt is of a job of the plan");
-    let attempts = &job.execute;
+    let attempts = &used(&job.execute, failed);
     if failed.class == Class::Stopped {
         return After::retry(now_ms);
     }
@@ -82,6 +82,14 @@ pub(super) fn after_failure(
     }
 }
 
+/// The attempts as they stand with this failure: of a granted range, the rest is not used.
+fn used(attempts: &Attempts, failed: &Failed) -> Attempts {
+    Attempts {
+        started: failed.at.attempt.get(),
+        ..attempts.clone()
+    }
+}
+
 fn cause_kind(class: Class) -> CauseKind {
     match class {
         Class::Retryable => CauseKind::RetriesExhausted,
@@ -107,10 +115,11 @@ pub(super) fn after_undo_failure(
         return After::retry(now_ms);
     }
     let policy = &planned.policy.rollback;
+    let attempts = &used(&job.undo, failed);
     let may_retry = !matches!(failed.class, Class::Terminal | Class::TerminalNoEffect);
-    if may_retry && has_budget(policy, &job.undo, now_ms) {
+    if may_retry && has_budget(policy, attempts, now_ms) {
         let delay = failed.after_ms;
-        let delay = delay.unwrap_or_else(|| drawn_delay_ms(policy, &job.undo, draw));
+        let delay = delay.unwrap_or_else(|| drawn_delay_ms(policy, attempts, draw));
         return After::retry(now_ms.saturating_add(delay));
     }
     match deployment.plan.rollback {

@@ -302,10 +302,11 @@ fn a_start_stands_for_no_more_attempts_than_the_policy_allows() {
             timeout_ms: None,
             epoch: 1,
         }]);
-    let deployment = course.state().clone().unwrap();
-    assert!(is_last_attempt(
-        &plan.jobs[0].policy,
-        &deployment.jobs[0].execute,
-        NOW
-    ));
+    let deployment = now_of(&course);
+    let (policy, attempts) = (&plan.jobs[0].policy, &deployment.jobs[0].execute);
+    assert!(is_last_attempt(policy, attempts, NOW));
+    // Whoever tells of a failure in the middle of it has used no more than that.
+    let early = course.when(&report(failure(execute(0, 22), Class::Retryable)), NOW);
+    let delay = 30_000;
+    early.then(vec![retried(0, 22, Class::Retryable, NOW + delay)]);
 }
