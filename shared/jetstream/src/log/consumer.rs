@@ -24,8 +24,6 @@ const REQUEST_MS_MIN: u128 = 10;
 const ANSWER_GRACE: Duration = Duration::from_millis(1_500);
 /// The servers of a cluster learn of a new consumer, or of its new leader, one after the other.
 const ABSENT_PAUSE: Duration = Duration::from_millis(50);
-/// A pull that has some messages returns when no other came for this long.
-const QUIET: Duration = Duration::from_millis(20);
 
 /// Makes the durable consumer, or checks that the one there is as `spec` says. One attempt; who asks again is the caller.
 pub(super) async fn open(
@@ -277,7 +275,8 @@ impl Pulling {
                 }
             };
             let wait_until = match want {
-                Want { got: 1.., .. } => now + QUIET,
+                // What has not come yet is for the next pull: whoever has something to do is not to wait for more.
+                Want { got: 1.., .. } => now,
                 Want { asked: true, .. } => open.answered_by,
                 Want { deadline, .. } => open.answered_by.min(*deadline),
             };
@@ -320,8 +319,9 @@ impl Pulling {
     ) -> Result<OpenRequest, ReadFault> {
         let patience_ms = patience.as_millis().clamp(REQUEST_MS_MIN, REQUEST_MS_MAX);
         let patience = Duration::from_millis(u64::try_from(patience_ms).unwrap_or(u64::MAX));
-        // With an expiry, "no wait" means: wait for the first message, then give only what is there.
-        let request = json!({ "batch": count, "no_wait": true, "expires": nanoseconds(patience) });
+        // It stays open for what comes later, so that a message costs no request of its own; it never asks for more than the
+        // caller can take, as each message that came counts against it.
+        let request = json!({ "batch": count, "expires": nanoseconds(patience) });
         self.connects.mark_unchanged();
         let number = self.inbox.ask(&request).await?;
         let open = OpenRequest {
