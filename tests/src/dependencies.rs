@@ -15,7 +15,7 @@ const LIBRARIES: [(&str, &[&str]); 13] = [
     ("bus", &[]),
     ("jetstream", &["kernel", "journal", "bus", "faults"]),
     ("claims", &["kernel", "journal", "bus", "faults"]),
-    ("actions", &["kernel", "journal", "claims"]),
+    ("actions", &["kernel", "journal", "bus", "claims", "faults"]),
     ("shadow", &["ids", "faults"]),
     ("host", &[]),
     (TESTKIT, ANY_LIBRARY),

@@ -6,15 +6,20 @@
 mod action;
 mod attempt;
 mod cause;
+mod client;
 mod context;
 pub mod deployment;
+mod engine;
 mod error;
 mod job;
+mod layout;
 mod name;
 mod plan;
 #[cfg(doctest)]
 pub mod refused;
 mod registry;
+mod run;
+mod standalone;
 mod step;
 mod value;
 
@@ -23,17 +28,25 @@ pub use action::{
 };
 pub use attempt::Phase;
 pub use cause::{CauseKind, RollbackCause};
+pub use client::{Client, ClientError, Handle, Outcome, StartError, StartOptions};
 pub use context::JobCx;
+pub use engine::Engine;
 pub use error::{ErrorView, JobError, JobResult, MESSAGE_BYTES_MAX, Place, StopReason, Unloadable};
 pub use job::{
     Handled, Impossible, Job, JobExt, JobState, NotNeeded, Payload, Resources, Rollback, UndoFor,
 };
+pub use layout::{Layout, STREAMS};
 pub use name::{ActionRef, DeploymentId, IdempotencyKey, InvalidName, JobName, NAME_BYTES_MAX};
 pub use plan::{
     JOBS_MAX, JobPolicy, Manifest, OnExhausted, Plan, PlannedJob, RetryPolicy, RollbackPolicy,
     Schema, Undo,
 };
-pub use registry::{ActionKey, LookupError, RegisterError, Registry, RegistryBuilder};
+pub use registry::{ActionKey, Catalogue, LookupError, RegisterError, Registry, RegistryBuilder};
+pub use run::{
+    Driven, INLINE_BYTES_MAX, Lease, LeaseError, LeaseNews, Runner, STOP_GRACE, VALUE_BYTES_MAX,
+    WAIT_IN_SLOT_MAX,
+};
+pub use standalone::{Worker, WorkerError, WorkerSettings};
 pub use step::{
     Convert, Extension, Hook, HookExt, NULL_OUTPUT, Recover, Recovered, RollbackFn, Step, convert,
 };

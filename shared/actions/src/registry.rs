@@ -327,6 +327,67 @@ impl<R: Resources> Registry<R> {
     }
 }
 
+/// The actions that can be started, whatever their jobs share.
+pub trait Catalogue: Send + Sync {
+    /// The plan that a deployment of `action` would start on.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such action.
+    fn plan_for_start(&self, action: &ActionRef) -> Result<&Plan, LookupError>;
+
+    /// The same for an action known by its name only, whose input must be of the right type.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such action, or if it takes no such input.
+    fn plan_for_named(&self, action: &ActionRef, input: &Value) -> Result<&Plan, LookupError>;
+
+    /// The plan of a revision as this code has it.
+    fn plan(&self, action: &ActionRef, revision: NonZeroU32) -> Option<&Plan>;
+
+    /// Whether the job after `job` could be given `output`; what is not known here is not judged.
+    ///
+    /// # Errors
+    ///
+    /// Says what does not fit.
+    fn check_output(
+        &self,
+        action: &ActionRef,
+        revision: NonZeroU32,
+        job: &str,
+        output: &Value,
+    ) -> Result<(), String>;
+}
+
+impl<R: Resources> Catalogue for Registry<R> {
+    fn plan_for_start(&self, action: &ActionRef) -> Result<&Plan, LookupError> {
+        Registry::plan_for_start(self, action)
+    }
+
+    fn plan_for_named(&self, action: &ActionRef, input: &Value) -> Result<&Plan, LookupError> {
+        Registry::plan_for_named(self, action, input)
+    }
+
+    fn plan(&self, action: &ActionRef, revision: NonZeroU32) -> Option<&Plan> {
+        Registry::plan(self, action, revision)
+    }
+
+    fn check_output(
+        &self,
+        action: &ActionRef,
+        revision: NonZeroU32,
+        job: &str,
+        output: &Value,
+    ) -> Result<(), String> {
+        let job = JobName::parse(job.to_owned()).ok();
+        let step = job.and_then(|job| self.step(action, revision, &job));
+        step.map_or(Ok(()), |step| {
+            step.check_output(output).map_err(|error| error.to_string())
+        })
+    }
+}
+
 fn version_of(planned: &PlannedJob) -> (JobName, u16) {
     (planned.schema.job.clone(), planned.schema.version)
 }

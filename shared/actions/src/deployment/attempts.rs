@@ -313,7 +313,6 @@ fn record<'a>(
     at: &AttemptRef,
 ) -> Result<&'a mut JobRecord, &'static str> {
     deployment
-        .jobs
-        .get_mut(at.index)
+        .record_mut(at.index)
         .ok_or("there is no such job")
 }

@@ -7,9 +7,9 @@ use nogfso_kernel::{Event, Position, Recorded};
 use serde::{Deserialize, Serialize};
 
 use super::fact::{
-    AfterFailure, Asked, AttemptRef, Class, Direction, Forced, ParkReason, RollbackCause,
-    SkipReason, Stored,
+    AfterFailure, Asked, AttemptRef, Class, Direction, Forced, ParkReason, SkipReason, Stored,
 };
+use crate::cause::RollbackCause;
 use crate::error::{ErrorView, Place};
 use crate::name::JobName;
 use crate::plan::Plan;

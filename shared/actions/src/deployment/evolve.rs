@@ -8,9 +8,10 @@ use nogfso_kernel::{Position, Recorded};
 
 use super::error::BrokenDeployment;
 use super::event::DeploymentEvent as Event;
-use super::fact::{Asked, Direction, RollbackCause, SkipReason, Stored};
+use super::fact::{Asked, Direction, SkipReason, Stored};
 use super::state::{Claim, Deployment, JobRecord, Owed, Stage, Undone};
 use super::{attempts, log, steer};
+use crate::cause::RollbackCause;
 use crate::name::JobName;
 use crate::plan::{JOBS_MAX, Plan};
 
@@ -101,15 +102,17 @@ fn requested(asked: &Arc<Asked>, at_ms: u64) -> Result<Deployment, &'static str>
     if copied.len() > jobs_count {
         return Err("more was copied than the plan has");
     }
-    let mut jobs: Vector<JobRecord> = copied
+    let mut jobs: Vector<Arc<JobRecord>> = copied
         .iter()
-        .map(|output| JobRecord {
-            output: Some(output.clone()),
-            is_copied: true,
-            ..JobRecord::default()
+        .map(|output| {
+            Arc::new(JobRecord {
+                output: Some(output.clone()),
+                is_copied: true,
+                ..JobRecord::default()
+            })
         })
         .collect();
-    jobs.extend((copied.len()..jobs_count).map(|_| JobRecord::default()));
+    jobs.extend((copied.len()..jobs_count).map(|_| Arc::default()));
     Ok(Deployment {
         asked: Arc::clone(asked),
         plan: Arc::new(asked.plan.clone()),
@@ -265,11 +268,8 @@ fn released(deployment: &mut Deployment, epoch: u64, until_ms: Option<u64>) -> E
 }
 
 pub(super) fn undone(deployment: &mut Deployment, index: usize, how: Undone) -> Evolved {
-    let job = deployment
-        .jobs
-        .get_mut(index)
-        .ok_or("there is no such job")?;
-    job.undone = Some(how);
+    let job = deployment.record_mut(index);
+    job.ok_or("there is no such job")?.undone = Some(how);
     Ok(())
 }
 

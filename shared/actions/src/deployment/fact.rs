@@ -8,19 +8,38 @@ use serde_json::Value;
 
 use crate::attempt::Phase;
 use crate::error::ErrorView;
-use crate::name::{ActionRef, DeploymentId, JobName};
+use crate::name::{ActionRef, DeploymentId};
 use crate::plan::Plan;
 
 /// A value that crossed a job boundary.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stored {
-    /// It stands here.
+    /// It stands here, written under the schema that the plan names.
     Inline(Arc<Value>),
+    /// It stands here, written by code that is newer than the plan.
+    Versioned {
+        /// The version of the schema.
+        version: u16,
+        /// The value.
+        value: Arc<Value>,
+    },
     /// It lies outside the journal.
     Blob(BlobRef),
     /// It is what the job was given.
     SameAsInput,
+}
+
+impl Stored {
+    /// The version of the schema under which it was written, if another than the plan names.
+    #[must_use]
+    pub fn version(&self) -> Option<u16> {
+        match self {
+            Self::Inline(_) | Self::SameAsInput => None,
+            Self::Versioned { version, .. } => Some(*version),
+            Self::Blob(blob) => blob.version,
+        }
+    }
 }
 
 /// A value outside the journal.
@@ -30,6 +49,9 @@ pub struct BlobRef {
     pub sha256: String,
     /// The length of its JSON.
     pub bytes: u64,
+    /// The version of the schema, if another than the plan names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u16>,
 }
 
 /// All that is asked for by starting a deployment.
@@ -71,38 +93,6 @@ pub struct Forked {
     pub outputs: Vec<Stored>,
     /// Who forked.
     pub by: String,
-}
-
-/// Why a rollback began.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RollbackCause {
-    /// In a word.
-    pub kind: CauseKind,
-    /// The job that was the reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub job: Option<JobName>,
-    /// In full.
-    pub error: ErrorView,
-}
-
-/// Why a rollback began, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CauseKind {
-    /// A job failed for good.
-    JobFailed,
-    /// A job's retries are used up.
-    RetriesExhausted,
-    /// A job panicked.
-    Panicked,
-    /// A job's last attempt took too long.
-    TimedOut,
-    /// Somebody cancelled.
-    Cancelled,
-    /// The deadline passed.
-    DeadlineExceeded,
-    /// An operator decided so.
-    Operator,
 }
 
 /// How an attempt failed.

@@ -18,12 +18,13 @@ mod retry;
 mod state;
 mod steer;
 
+pub use crate::cause::{CauseKind, RollbackCause};
 pub use command::{Claiming, DeploymentCommand, Failed, Operation, Report, WorkerView};
 pub use error::{BrokenDeployment, DeploymentRefusal};
 pub use event::{DeploymentEvent, is_trigger};
 pub use fact::{
-    AfterFailure, Asked, AttemptRef, BlobRef, CauseKind, Class, Direction, Forced, Forked,
-    ParkReason, RollbackCause, SkipReason, Stored,
+    AfterFailure, Asked, AttemptRef, BlobRef, Class, Direction, Forced, Forked, ParkReason,
+    SkipReason, Stored,
 };
 pub use log::error_entry;
 pub use next::{DEADLINE_EXCEEDED, EXECUTION_STOPPED, Next, next};

@@ -1,7 +1,8 @@
 //! What is to be done next: a pure function of the state, the time and what the worker can run (spec 2.5).
 
-use super::fact::{CauseKind, Direction, ParkReason, RollbackCause, SkipReason};
+use super::fact::{Direction, ParkReason, SkipReason};
 use super::state::{Attempts, Deployment, JobRecord, Stage};
+use crate::cause::{CauseKind, RollbackCause};
 use crate::error::ErrorView;
 use crate::plan::{Manifest, PlannedJob, Undo};
 

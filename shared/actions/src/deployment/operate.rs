@@ -38,7 +38,10 @@ pub(super) fn operate(
                     frame.push(Event::RetryForced { by });
                 }
             }
-            Stage::Paused(_) | Stage::Parked(_) => resume(&mut frame, by, ("retry", true), None)?,
+            Stage::Parked(_) => resume(&mut frame, by, ("retry", true), None)?,
+            Stage::Paused(_) => {
+                return Err(wrong(deployment, "it was stopped on purpose: resume it"));
+            }
             Stage::Succeeded | Stage::RolledBack { .. } | Stage::Abandoned { .. } => {
                 return Err(ended(deployment));
             }

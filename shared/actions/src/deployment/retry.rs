@@ -3,9 +3,10 @@
 use std::num::NonZeroU32;
 
 use super::command::Failed;
-use super::fact::{AfterFailure, CauseKind, Class, Direction, ParkReason, RollbackCause};
+use super::fact::{AfterFailure, Class, Direction, ParkReason};
 use super::next::wants_rollback;
 use super::state::{Attempts, Deployment};
+use crate::cause::{CauseKind, RollbackCause};
 use crate::plan::{JobPolicy, OnExhausted, RetryPolicy, RollbackPolicy, Undo};
 
 /// From which attempt on one start stands for several.

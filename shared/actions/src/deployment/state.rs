@@ -6,8 +6,9 @@ use std::sync::Arc;
 use imbl::Vector;
 use nogfso_kernel::Position;
 
-use super::fact::{Asked, AttemptRef, Direction, ParkReason, RollbackCause, SkipReason, Stored};
+use super::fact::{Asked, AttemptRef, Direction, ParkReason, SkipReason, Stored};
 use crate::attempt::Phase;
+use crate::cause::RollbackCause;
 use crate::error::{ErrorView, Place};
 use crate::name::JobName;
 use crate::plan::{Plan, PlannedJob, Undo};
@@ -43,7 +44,7 @@ pub struct Deployment {
     /// The attempt that has begun and has no end yet.
     pub open: Option<Open>,
     /// A record of each job of the plan.
-    pub jobs: Vector<JobRecord>,
+    pub jobs: Vector<Arc<JobRecord>>,
     /// Why it is rolled back.
     pub cause: Option<Arc<RollbackCause>>,
     /// The newest job that was started and cannot be undone.
@@ -352,7 +353,7 @@ impl Deployment {
     /// The first job that was begun and is another one in `plan`, by name, schema or undo (spec 2.12).
     #[must_use]
     pub fn first_misfit(&self, plan: &Plan) -> Option<usize> {
-        let is_begun = |job: &JobRecord| job.execute.started > 0;
+        let is_begun = |job: &Arc<JobRecord>| job.execute.started > 0;
         let begun_count = match self.stage.direction() {
             Some(Direction::Forward) => {
                 self.cursor + usize::from(self.jobs.get(self.cursor).is_some_and(is_begun))
@@ -373,6 +374,11 @@ impl Deployment {
     #[must_use]
     pub fn job(&self, index: usize) -> Option<(&PlannedJob, &JobRecord)> {
         Some((self.plan.jobs.get(index)?, self.jobs.get(index)?))
+    }
+
+    /// The record of that number, to be changed.
+    pub(super) fn record_mut(&mut self, index: usize) -> Option<&mut JobRecord> {
+        self.jobs.get_mut(index).map(Arc::make_mut)
     }
 
     /// Whether a job that cannot be undone was started.
@@ -409,7 +415,7 @@ impl Deployment {
         for earlier in (0..index).rev() {
             match self.jobs.get(earlier)?.output.as_ref()? {
                 Stored::SameAsInput => {}
-                stored @ (Stored::Inline(_) | Stored::Blob(_)) => {
+                stored @ (Stored::Inline(_) | Stored::Versioned { .. } | Stored::Blob(_)) => {
                     return Some((stored, Some(earlier)));
                 }
             }
@@ -422,14 +428,16 @@ impl Deployment {
     pub fn output_of(&self, index: usize) -> Option<(&Stored, Option<usize>)> {
         match self.jobs.get(index)?.output.as_ref()? {
             Stored::SameAsInput => self.input_of(index),
-            stored @ (Stored::Inline(_) | Stored::Blob(_)) => Some((stored, Some(index))),
+            stored @ (Stored::Inline(_) | Stored::Versioned { .. } | Stored::Blob(_)) => {
+                Some((stored, Some(index)))
+            }
         }
     }
 
     /// The jobs that may have left something behind if it ended now without further undo.
     #[must_use]
     pub fn residue(&self) -> Vec<JobName> {
-        let leaves = |(planned, job): &(&PlannedJob, &JobRecord)| match &job.undone {
+        let leaves = |(planned, job): &(&PlannedJob, &Arc<JobRecord>)| match &job.undone {
             Some(Undone::Done | Undone::Forced) => false,
             Some(Undone::Skipped(why)) => why.leaves_residue(),
             None => super::next::skip_reason(planned, job).is_none_or(|why| why.leaves_residue()),

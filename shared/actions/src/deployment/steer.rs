@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::event::DeploymentEvent as Event;
 use super::evolve::{Evolved, check_plan, end, ensure, is_passed_on, stop, undone};
-use super::fact::{CauseKind, Direction, Forced, RollbackCause, SkipReason, Stored};
-use super::state::{Deployment, Intent, JobRecord, Owed, Parked, PauseIntent, Stage, Undone};
+use super::fact::{Direction, Forced, SkipReason, Stored};
+use super::state::{Deployment, Intent, Owed, Parked, PauseIntent, Stage, Undone};
+use crate::cause::{CauseKind, RollbackCause};
 use crate::error::ErrorView;
 use crate::plan::{Plan, Undo};
 
@@ -106,18 +107,18 @@ fn resumed(deployment: &mut Deployment, reset_attempts: bool) -> Evolved {
         // What was passed over is tried again.
         for job in deployment.jobs.iter_mut() {
             if job.undone == Some(Undone::Skipped(SkipReason::FailedContinue)) {
-                job.undone = None;
+                Arc::make_mut(job).undone = None;
             }
         }
     }
     if reset_attempts {
         // Undos that were passed over, too.
         for job in deployment.jobs.iter_mut() {
-            job.undo.reset();
+            Arc::make_mut(job).undo.reset();
         }
     }
     let current = deployment.current();
-    if let Some(job) = current.and_then(|index| deployment.jobs.get_mut(index)) {
+    if let Some(job) = current.and_then(|index| deployment.record_mut(index)) {
         // A person has looked: whatever crashed before, it is not in a row any more.
         job.execute.lost_in_a_row = 0;
         job.undo.lost_in_a_row = 0;
@@ -159,7 +160,7 @@ fn forced_success(deployment: &mut Deployment, index: usize, output: &Stored) ->
         // Whoever says that it is done says that its effect is there.
         deployment.pivot = Some(index);
     }
-    let job = deployment.jobs.get_mut(index);
+    let job = deployment.record_mut(index);
     let job = job.ok_or("there is no such job")?;
     job.output = Some(output.clone());
     job.declared_no_effect = false;
@@ -209,7 +210,7 @@ fn rebound(deployment: &mut Deployment, plan: &Plan) -> Evolved {
     ensure(misfit.is_none(), "the plan differs in what was done")?;
     deployment.jobs.truncate(plan.jobs.len());
     while deployment.jobs.len() < plan.jobs.len() {
-        deployment.jobs.push_back(JobRecord::default());
+        deployment.jobs.push_back(Arc::default());
     }
     deployment.plan = Arc::new(plan.clone());
     Ok(())

@@ -1,0 +1,4 @@
+//! Deployments from their start to their end on the in-memory journal, with the runtime's time paused.
+
+mod running;
+mod world;
