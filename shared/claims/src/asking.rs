@@ -184,9 +184,10 @@ pub async fn answer<H: Host>(
             epoch: question.epoch,
         };
         // One that is just being claimed is as good as served.
-        let serves = claims.iter().filter_map(Weak::upgrade).any(|claims| {
-            claims.serving().contains(&serving) || claims.is_taking(&serving.subject)
-        });
+        let serves = claims
+            .iter()
+            .filter_map(Weak::upgrade)
+            .any(|claims| claims.serves(&serving) || claims.is_taking(&serving.subject));
         let payload = serde_json::to_vec(&Answer { serves }).unwrap_or_default();
         if let Err(error) = bus.publish(Message::new(reply, payload)).await {
             tracing::debug!(%error, "a question was not answered");

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::course::{Course, Do, Facts, Failure, Seen, Worked};
 use crate::held::{Held, HoldError, Standing};
 use crate::host::{Host, Locks, try_lock};
-use crate::table::Lease;
+use crate::table::{Lease, Paused};
 
 /// How often a holder looks for news of its aggregate, such as a cancellation.
 const NEWS_PAUSE: Duration = Duration::from_secs(1);
@@ -72,6 +72,7 @@ impl<H: Host> Hold<H> {
                             "the server is silent; pauses"
                         );
                     }
+                    self.lease.pause(Paused::Yes);
                     self.held.set_lock(None);
                     Seen::Done
                 }
@@ -84,6 +85,7 @@ impl<H: Host> Hold<H> {
                 Do::TryLock => self.lock_again().await,
                 Do::Resume => {
                     tracing::info!(subject = self.held.subject(), "goes on");
+                    self.lease.pause(Paused::No);
                     self.held.stand(|standing| standing.silent = false);
                     Seen::Facts(self.facts())
                 }

@@ -87,6 +87,11 @@ impl<H: Host> Claims<H> {
         self.table.serving()
     }
 
+    /// Whether a task of this process serves that claim and has not paused.
+    pub(crate) fn serves(&self, serving: &Serving) -> bool {
+        self.table.serves(serving)
+    }
+
     /// Whether a delivery of the aggregate is being looked at, which may have led to a claim.
     pub(crate) fn is_taking(&self, subject: &str) -> bool {
         self.table.is_turn_taken(subject)

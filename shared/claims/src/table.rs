@@ -1,6 +1,7 @@
 //! The claims that tasks of this process serve. One task per aggregate.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nogfso_journal::log::Acker;
@@ -20,11 +21,20 @@ pub struct Serving {
     pub epoch: u64,
 }
 
+/// Whether a holder works or waits for a silent server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paused {
+    Yes,
+    No,
+}
+
 /// The lease of a task: its newest handle, and a bell for news of the aggregate.
 pub(crate) struct Lease {
     pub(crate) served: ServedHere,
     acker: Mutex<Arc<dyn Acker>>,
     pub(crate) news: Notify,
+    /// The holder has let go of its lock until the server answers again (rule 7).
+    is_paused: AtomicBool,
 }
 
 impl Lease {
@@ -33,7 +43,13 @@ impl Lease {
             served,
             acker: Mutex::new(acker),
             news: Notify::new(),
+            is_paused: AtomicBool::new(false),
         })
+    }
+
+    pub(crate) fn pause(&self, is_paused: Paused) {
+        self.is_paused
+            .store(is_paused == Paused::Yes, Ordering::SeqCst);
     }
 
     pub(crate) fn acker(&self) -> Arc<dyn Acker> {
@@ -73,6 +89,13 @@ impl Table {
     pub(crate) fn lease(&self, subject: &str) -> Option<Arc<Lease>> {
         let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         leases.get(subject).cloned()
+    }
+
+    /// Whether a task of this process serves that claim at this moment. One that has paused does not: it has let go.
+    pub(crate) fn serves(&self, serving: &Serving) -> bool {
+        self.lease(&serving.subject).is_some_and(|lease| {
+            lease.served.epoch == serving.epoch && !lease.is_paused.load(Ordering::SeqCst)
+        })
     }
 
     pub(crate) fn serving(&self) -> Vec<Serving> {
