@@ -26,6 +26,8 @@ const PULL_AGAIN_PAUSE: Duration = Duration::from_millis(500);
 /// How many deliveries of one consumer may be unanswered; the same for all instances, as the server asks for.
 const PENDING_DELIVERIES_MAX: u32 = 1_000;
 const TRANSIENT_DELAY: Duration = Duration::from_secs(1);
+/// How soon what this process cannot take is offered to another one for the first time.
+const ELSEWHERE_DELAY_MIN: Duration = Duration::from_millis(100);
 /// How long what this build cannot read, or nobody can, is put off.
 const UNREADABLE_DELAY: Duration = Duration::from_secs(60);
 
@@ -419,6 +421,22 @@ impl<H: Host> Claims<H> {
         }
     }
 
+    /// When a delivery that is nothing for this process is to come again: soon, as the next may be one that can take it, and
+    /// ever later where none can.
+    fn elsewhere(&self, delivery: &Delivery) -> Duration {
+        let doublings = u32::try_from(delivery.delivered.saturating_sub(1)).unwrap_or(u32::MAX);
+        let factor = 2_u32.saturating_pow(doublings);
+        let delay = self
+            .settings
+            .ack_wait
+            .min(ELSEWHERE_DELAY_MIN.saturating_mul(factor));
+        // Spread, so that it does not meet the same process each time.
+        let half = delay / 2;
+        let spread_ms = half.as_millis().max(1);
+        let drawn = self.store.environment().fresh().random() % spread_ms;
+        half + Duration::from_millis(u64::try_from(drawn).unwrap_or_default())
+    }
+
     async fn give(&self, delivery: &Delivery, answer: Answer) {
         let later = |delay| delivery.acker.nak(delay);
         let given = match answer {
@@ -426,6 +444,7 @@ impl<H: Host> Claims<H> {
             Answer::Later(Delay::None) => later(Duration::ZERO).await,
             Answer::Later(Delay::Transient) => later(TRANSIENT_DELAY).await,
             Answer::Later(Delay::AckWait) => later(self.settings.ack_wait).await,
+            Answer::Later(Delay::Elsewhere) => later(self.elsewhere(delivery)).await,
             Answer::Later(Delay::Unreadable) => later(UNREADABLE_DELAY).await,
             Answer::Keep => {
                 if let Some(lease) = self.table.lease(&delivery.stored.subject) {

@@ -84,6 +84,8 @@ pub(crate) enum Delay {
     Transient,
     /// After an ack wait.
     AckWait,
+    /// Soon, for another process, and later each time.
+    Elsewhere,
     /// When this build may have been replaced.
     Unreadable,
 }

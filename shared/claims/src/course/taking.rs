@@ -140,7 +140,7 @@ impl Failure {
         match self {
             Self::Transient => Delay::Transient,
             Self::Lasting => Delay::Unreadable,
-            Self::NotHere => Delay::AckWait,
+            Self::NotHere => Delay::Elsewhere,
         }
     }
 }
