@@ -31,6 +31,16 @@ pub trait Host: Send + Sync + Sized + 'static {
     /// Whether the commit with this event asks a worker to look (rule 1).
     fn is_trigger(&self, recorded: &Recorded<<Self::Aggregate as Aggregate>::Event>) -> bool;
 
+    /// Is told what a commit says that is delivered for the first time, before it is looked at: for what a person is to hear once.
+    /// Must not wait. What it makes nothing of is not told again.
+    fn heard(
+        &self,
+        _subject: &str,
+        _at: Position,
+        _events: &[Recorded<<Self::Aggregate as Aggregate>::Event>],
+    ) {
+    }
+
     /// Whether this process can do the work at all. What it cannot is left, untouched, to one that can.
     fn can_take(&self, _state: &<Self::Aggregate as Aggregate>::State) -> bool {
         true

@@ -309,6 +309,9 @@ impl<H: Host> Claims<H> {
         match decoded {
             Ok(commit) => {
                 let recorded = commit.recorded();
+                if delivery.delivered == 1 {
+                    self.host.heard(&stored.subject, stored.position, &recorded);
+                }
                 let asks = recorded.iter().any(|one| self.host.is_trigger(one));
                 if asks {
                     Content::Trigger
