@@ -134,8 +134,7 @@ impl<R: Resources> Host for DeploymentHost<R> {
     }
 
     fn release(&self, epoch: u64) -> DeploymentCommand {
-        let by = self.runner.view_of(epoch);
-        DeploymentCommand::Release { by }
+        self.released(epoch, None)
     }
 
     fn has_moved_on(&self, refusal: &DeploymentRefusal) -> bool {
@@ -148,7 +147,8 @@ impl<R: Resources> Host for DeploymentHost<R> {
             Ok(Driven::Deferred(until_ms)) => {
                 // The alarm first: one that rings too early asks for nothing, one that is missing is never made up for.
                 self.set_alarm(held.subject(), until_ms).await?;
-                held.append(&self.release(lease.epoch())).await.map(drop)
+                let release = self.released(lease.epoch(), Some(until_ms));
+                held.append(&release).await.map(drop)
             }
             Ok(Driven::Ended | Driven::Stopped) => Ok(()),
             Ok(Driven::NotRunnable) => held.append(&self.release(lease.epoch())).await.map(drop),
@@ -160,7 +160,12 @@ impl<R: Resources> Host for DeploymentHost<R> {
     }
 }
 
-impl<R> DeploymentHost<R> {
+impl<R: Resources> DeploymentHost<R> {
+    fn released(&self, epoch: u64, alarm_ms: Option<u64>) -> DeploymentCommand {
+        let by = self.runner.view_of(epoch);
+        DeploymentCommand::Release { by, alarm_ms }
+    }
+
     async fn set_alarm(&self, subject: &str, until_ms: u64) -> Result<(), HoldError<Deployments>> {
         let record = alarm_record(DUE, subject, until_ms);
         let set = self.store.log().publish(&record).await;

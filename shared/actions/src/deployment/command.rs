@@ -26,6 +26,9 @@ pub enum DeploymentCommand {
     Release {
         /// The worker's epoch and means.
         by: WorkerView,
+        /// For when an alarm is set that brings it back, in ms since the Unix epoch. Without one it is anybody's at once, as
+        /// nothing else would end its wait.
+        alarm_ms: Option<u64>,
     },
     /// What a release waited for has come.
     Due,
@@ -47,6 +50,8 @@ pub struct WorkerView {
     pub manifest: Arc<Manifest>,
     /// A number drawn afresh, which spreads retries over their delay.
     pub draw: u32,
+    /// Whether it is about to give the deployment back: it begins no attempt any more.
+    pub is_ending: bool,
 }
 
 /// The terms of a claim.

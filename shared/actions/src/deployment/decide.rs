@@ -36,7 +36,7 @@ pub(super) fn decide(
         DeploymentCommand::Request(asked) => request(state, asked),
         DeploymentCommand::Claim(claiming) => claim(deployment, claiming, now_ms),
         DeploymentCommand::Report { by, report } => reported(deployment, by, report, now_ms),
-        DeploymentCommand::Release { by } => release(deployment, by, now_ms),
+        DeploymentCommand::Release { by, alarm_ms } => release(deployment, by, *alarm_ms, now_ms),
         DeploymentCommand::Due => Ok(match deployment.deferred_until_ms {
             Some(_) => vec![Event::DeploymentDue {}],
             None => vec![],
@@ -100,6 +100,7 @@ fn claim(deployment: &Deployment, claiming: &Claiming, now_ms: u64) -> Decided {
 fn reported(deployment: &Deployment, by: &WorkerView, report: &Report, now_ms: u64) -> Decided {
     ensure_held(deployment, by.epoch)?;
     let mut frame = Frame::new(deployment, now_ms);
+    frame.is_ending = by.is_ending;
     match report {
         Report::Go => {}
         Report::Prepared { at, input } => return prepared(deployment, at, input),
@@ -182,7 +183,12 @@ fn data(deployment: &Deployment, at: &AttemptRef, key: &str, value: &Stored) -> 
     }])
 }
 
-fn release(deployment: &Deployment, by: &WorkerView, now_ms: u64) -> Decided {
+fn release(
+    deployment: &Deployment,
+    by: &WorkerView,
+    alarm_ms: Option<u64>,
+    now_ms: u64,
+) -> Decided {
     ensure_held(deployment, by.epoch)?;
     let mut frame = Frame::new(deployment, now_ms);
     // Whoever releases has ended what it did, and no death is counted.
@@ -192,7 +198,10 @@ fn release(deployment: &Deployment, by: &WorkerView, now_ms: u64) -> Decided {
     }
     frame.lose_open();
     let until_ms = match next(&frame.state, now_ms, &by.manifest) {
-        Next::Wait(until_ms) => Some(until_ms),
+        // An alarm that comes too early asks again; one that comes too late is none.
+        Next::Wait(until_ms) => alarm_ms
+            .is_some_and(|alarm_ms| alarm_ms <= until_ms)
+            .then_some(until_ms),
         Next::Nothing
         | Next::Await
         | Next::MarkLost
@@ -268,6 +277,8 @@ pub(super) struct Frame {
     pub(super) state: Deployment,
     pub(super) events: Vec<Event>,
     now_ms: u64,
+    /// No attempt begins any more.
+    is_ending: bool,
 }
 
 impl Frame {
@@ -276,6 +287,7 @@ impl Frame {
             state: deployment.clone(),
             events: vec![],
             now_ms,
+            is_ending: false,
         }
     }
 
@@ -312,6 +324,7 @@ impl Frame {
                         from_index: self.state.cursor.min(last),
                     });
                 }
+                Next::Start(_) | Next::Undo(_) if self.is_ending => return,
                 Next::Start(index) => return self.start(index, Phase::Execute),
                 Next::Undo(index) => return self.start(index, Phase::Rollback),
                 Next::Skip(index, why) => self.push(Event::JobRollbackSkipped { index, why }),

@@ -452,7 +452,10 @@ impl<R: Resources> Runner<R> {
     }
 
     pub(crate) fn view(&self, lease: &dyn Lease) -> WorkerView {
-        self.view_of(lease.epoch())
+        WorkerView {
+            is_ending: lease.must_stop().is_some(),
+            ..self.view_of(lease.epoch())
+        }
     }
 
     pub(crate) fn view_of(&self, epoch: u64) -> WorkerView {
@@ -460,6 +463,7 @@ impl<R: Resources> Runner<R> {
             epoch,
             manifest: Arc::clone(&self.manifest),
             draw: self.draw(),
+            is_ending: false,
         }
     }
 

@@ -67,6 +67,40 @@ fn no_job_starts_before_its_time_and_the_wait_is_given_back() {
 }
 
 #[test]
+fn a_wait_for_which_no_alarm_is_set_in_time_is_given_back_to_anybody() {
+    let later = Event::DeploymentRequested(Arc::new(super::super::Asked {
+        not_before_ms: Some(NOW + 10),
+        ..asked(plan())
+    }));
+    let course = given::<Deployments>([later]).when(&claim(), NOW);
+    let course = course.then(vec![claimed(1)]);
+    for alarm_ms in [None, Some(NOW + 11)] {
+        let by = worker(1);
+        let release = DeploymentCommand::Release { by, alarm_ms };
+        course.when(&release, NOW).then(vec![released(1, None)]);
+    }
+}
+
+#[test]
+fn a_worker_that_is_about_to_end_begins_nothing_more() {
+    let ending = |report| DeploymentCommand::Report {
+        by: super::super::WorkerView {
+            is_ending: true,
+            ..worker(1)
+        },
+        report,
+    };
+    at_job(plan(), 1)
+        .when(&ending(success(1, 1)), NOW)
+        .then(vec![succeeded(1, 1)])
+        .when(&release(1), NOW)
+        .then(vec![released(1, None)]);
+    at_job(plan(), 2)
+        .when(&ending(success(2, 1)), NOW)
+        .then(vec![succeeded(2, 1), Event::DeploymentSucceeded {}]);
+}
+
+#[test]
 fn a_worker_without_the_code_starts_nothing_and_ends_nothing() {
     let unable = DeploymentCommand::Claim(super::super::Claiming {
         manifest: Arc::new(Manifest::default()),

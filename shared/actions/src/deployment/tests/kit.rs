@@ -366,11 +366,15 @@ pub(super) fn worker(epoch: u64) -> WorkerView {
         epoch,
         manifest: manifest(),
         draw: u32::MAX,
+        is_ending: false,
     }
 }
 
 pub(super) fn release(epoch: u64) -> DeploymentCommand {
-    DeploymentCommand::Release { by: worker(epoch) }
+    DeploymentCommand::Release {
+        by: worker(epoch),
+        alarm_ms: Some(NOW),
+    }
 }
 
 pub(super) fn success(index: usize, attempt: u32) -> Report {

@@ -372,6 +372,7 @@ impl Sketch {
             }),
             3 => Command::Release {
                 by: worker(self.epoch(deployment)),
+                alarm_ms: self.b.is_multiple_of(2).then_some(self.c.into()),
             },
             4 => Command::Due,
             5..=11 => report_in(self.epoch(deployment), self.report(deployment)),

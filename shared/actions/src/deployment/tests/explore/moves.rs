@@ -159,7 +159,7 @@ impl World {
                     manifest: Arc::default(),
                     ..world.view(index)
                 };
-                world.append_as(scenario, index, &Command::Release { by }, kit::NOW)?;
+                world.append_as(scenario, index, &released(by), kit::NOW)?;
             }
             Move::Cancel => {
                 world.may_cancel = false;
@@ -170,7 +170,7 @@ impl World {
             Move::FailToLoad(index) => world.fail_to_load(scenario, index)?,
             Move::Drain(index) => {
                 let by = world.view(index);
-                world.append_as(scenario, index, &Command::Release { by }, kit::NOW)?;
+                world.append_as(scenario, index, &released(by), kit::NOW)?;
             }
             Move::LoseTail => {
                 world.may_lose = false;
@@ -382,4 +382,10 @@ impl World {
 
 fn decide(deployment: &Arc<Deployment>, command: &Command, now_ms: u64) -> Option<Vec<Event>> {
     Deployments::decide(&Some((**deployment).clone()), command, now_ms).ok()
+}
+
+/// What gives the deployment back. Time stands still here, so that an alarm has rung.
+fn released(by: WorkerView) -> Command {
+    let alarm_ms = Some(kit::NOW);
+    Command::Release { by, alarm_ms }
 }
