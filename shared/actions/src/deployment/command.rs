@@ -94,7 +94,7 @@ pub enum Report {
         /// The value.
         value: Stored,
     },
-    /// An error that a handler dealt with.
+    /// An error that was dealt with: by a handler, or by another attempt for which the same start stands.
     Handled {
         /// The attempt.
         at: AttemptRef,
@@ -102,6 +102,8 @@ pub enum Report {
         place: Place,
         /// What.
         error: ErrorView,
+        /// How many failures of the same start before it are not told.
+        left_out: u32,
     },
     /// The job is done.
     Succeeded {

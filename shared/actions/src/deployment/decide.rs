@@ -105,12 +105,18 @@ fn reported(deployment: &Deployment, by: &WorkerView, report: &Report, now_ms: u
         Report::Go => {}
         Report::Prepared { at, input } => return prepared(deployment, at, input),
         Report::Data { at, key, value } => return data(deployment, at, key, value),
-        Report::Handled { at, place, error } => {
+        Report::Handled {
+            at,
+            place,
+            error,
+            left_out,
+        } => {
             ensure_open(deployment, at)?;
             return Ok(vec![Event::JobErrorLogged {
                 at: *at,
                 place: *place,
                 error: error.clone(),
+                left_out: *left_out,
             }]);
         }
         Report::Succeeded {

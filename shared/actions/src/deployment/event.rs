@@ -69,7 +69,7 @@ pub enum DeploymentEvent {
         /// The value.
         value: Stored,
     },
-    /// An error that a handler dealt with.
+    /// An error that was dealt with: by a handler, or by another attempt for which the same start stands.
     JobErrorLogged {
         /// The attempt.
         at: AttemptRef,
@@ -77,6 +77,9 @@ pub enum DeploymentEvent {
         place: Place,
         /// What.
         error: ErrorView,
+        /// How many failures of the same start before this one were not written.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        left_out: u32,
     },
     /// A job is done.
     JobSucceeded {

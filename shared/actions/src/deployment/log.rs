@@ -24,8 +24,14 @@ pub fn error_entry(plan: &Plan, event: &Event, at_ms: u64) -> Option<ErrorEntry>
         }
     };
     match event {
-        Event::JobErrorLogged { at, place, error } => Some(ErrorEntry {
+        Event::JobErrorLogged {
+            at,
+            place,
+            error,
+            left_out,
+        } => Some(ErrorEntry {
             handled: true,
+            left_out: *left_out,
             ..entry(Some(at), Some(*place), error)
         }),
         Event::JobAttemptFailed {

@@ -192,6 +192,7 @@ impl<R: Resources> Runner<R> {
         };
         let mut number = open.at.attempt;
         let mut left_out = 0;
+        let mut last = None;
         loop {
             let at = AttemptRef {
                 attempt: number,
@@ -207,23 +208,22 @@ impl<R: Resources> Runner<R> {
                 may_have_begun: !is_first,
                 timeout_ms: open.timeout_ms.filter(|_| is_first),
             };
-            let report = self.attempt(lease, step.as_ref(), &attempt).await?;
-            let report = match report {
-                Report::Failed(failed)
-                    if may_repeat(&failed, open) && !is_wanted_to_stop(lease) =>
-                {
+            let mut report = self.attempt(lease, step.as_ref(), &attempt).await?;
+            if let Report::Failed(failed) = &mut report {
+                if let Some(delay) = repeat_after(lease, deployment, open, failed) {
                     // The start stands for this one and the next: what is not written is counted.
                     left_out += 1;
+                    last = Some(failed.clone());
                     number = NonZeroU32::MIN.saturating_add(number.get());
-                    let policy = policy_of(planned, at.phase);
-                    let delay = failed.after_ms;
-                    let delay = delay.unwrap_or_else(|| policy.delay_bound_ms(number.get()) / 2);
-                    pause_within(lease, Duration::from_millis(delay)).await;
+                    pause_within(lease, delay).await;
                     continue;
                 }
-                Report::Failed(failed) => Report::Failed(Failed { left_out, ..failed }),
-                other => other,
-            };
+                failed.left_out = left_out;
+            } else if let Some(last) = &last {
+                // The last one of those that were not written is, as they are counted with it.
+                let dealt_with = dealt_with(last, left_out - 1);
+                lease.append(&self.report(lease, dealt_with)).await?;
+            }
             return lease.append(&self.report(lease, report)).await;
         }
     }
@@ -488,6 +488,40 @@ fn policy_of(planned: &PlannedJob, phase: Phase) -> &crate::plan::RetryPolicy {
     match phase {
         Phase::Execute => &planned.policy.execute,
         Phase::Rollback => &planned.policy.rollback,
+    }
+}
+
+/// How long after this failure another attempt follows for which the start of the open one stands, if one does.
+fn repeat_after(
+    lease: &dyn Lease,
+    deployment: &Deployment,
+    open: Open,
+    failed: &Failed,
+) -> Option<Duration> {
+    let (planned, job) = deployment.job(failed.at.index)?;
+    let policy = policy_of(planned, failed.at.phase);
+    let first_ms = job.attempts(failed.at.phase).first_started_ms;
+    let has_time = policy
+        .elapsed_max_ms
+        .zip(first_ms)
+        .is_none_or(|(max, first_ms)| lease.now_ms().saturating_sub(first_ms) < max);
+    let delay_ms = failed
+        .after_ms
+        .unwrap_or_else(|| policy.delay_bound_ms(failed.at.attempt.get()) / 2);
+    let delay = Duration::from_millis(delay_ms);
+    // A longer wait is recorded, and frees the slot.
+    let is_soon = delay <= WAIT_IN_SLOT_MAX;
+    let repeats = may_repeat(failed, open) && has_time && is_soon && !is_wanted_to_stop(lease);
+    repeats.then_some(delay)
+}
+
+/// That another attempt made good for a failure.
+fn dealt_with(failed: &Failed, left_out: u32) -> Report {
+    Report::Handled {
+        at: failed.at,
+        place: failed.place,
+        error: failed.error.clone(),
+        left_out,
     }
 }
 

@@ -12,7 +12,8 @@ use super::lease::{Lease, LeaseError};
 use super::values::Values;
 use crate::attempt::{Attempt, Phase};
 use crate::deployment::{
-    AttemptRef, Deployment, DeploymentCommand, Report, Stored, WorkerView, is_last_attempt,
+    AttemptRef, Attempts, Deployment, DeploymentCommand, Report, Stored, WorkerView,
+    is_last_attempt,
 };
 use crate::error::{ErrorView, JobError, JobResult, Place, StopReason, Wish};
 use crate::name::{DeploymentId, JobName};
@@ -214,7 +215,14 @@ impl Attempt for Serving<'_> {
                     .as_ref()
                     .and_then(|state| state.jobs.get(self.at.index));
                 let now_ms = self.lease.now_ms();
-                job.is_some_and(|job| is_last_attempt(&self.planned.policy, &job.execute, now_ms))
+                job.is_some_and(|job| {
+                    // A start may stand for more attempts than have been made.
+                    let made = Attempts {
+                        started: self.at.attempt.get(),
+                        ..job.execute.clone()
+                    };
+                    is_last_attempt(&self.planned.policy, &made, now_ms)
+                })
             }
         }
     }
@@ -224,6 +232,7 @@ impl Attempt for Serving<'_> {
             at: self.at,
             place,
             error: error.clone(),
+            left_out: 0,
         };
         self.report_within(report).await
     }

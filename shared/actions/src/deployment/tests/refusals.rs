@@ -128,6 +128,7 @@ fn a_report_about_another_attempt_is_refused() {
                 at,
                 place: crate::Place::Execute,
                 error: error("job"),
+                left_out: 0,
             },
             Report::Succeeded {
                 at,

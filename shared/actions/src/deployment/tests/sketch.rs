@@ -202,6 +202,7 @@ impl Sketch {
                 at,
                 place: Place::Execute,
                 error: error("job"),
+                left_out: u32::from(self.b % 2),
             },
             3 => Event::JobSucceeded {
                 at,
