@@ -1,22 +1,20 @@
 //! Starting deployments, waiting for them, and what persons do with them.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use nogfso_journal::log::{Following, From, READ_MESSAGES_MAX, ReadFault};
+use nogfso_journal::log::{READ_MESSAGES_MAX, ReadFault};
 use nogfso_journal::store::{By, ExecuteError, LoadError, Loaded, Store};
 use nogfso_kernel::{Expected, Position, Vid};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::time::sleep;
 
 use crate::deployment::{
     Asked, Deployment, DeploymentCommand, DeploymentRefusal, Deployments, ErrorEntry, Forced,
-    Forked, Operation, RollbackCause, Stage, Stored, error_entry,
+    Forked, Operation, Stage, Stored, error_entry,
 };
 use crate::error::{ErrorView, JobError};
+use crate::handle::Handle;
 use crate::job::Payload;
 use crate::layout::Layout;
 use crate::name::{ActionRef, DeploymentId, JobName};
@@ -24,9 +22,6 @@ use crate::plan::Plan;
 use crate::registry::{ActionKey, Catalogue, LookupError};
 use crate::run::Values;
 use crate::value::UNENCODABLE;
-
-/// How long a waiter leaves it at what this process does itself before it follows the journal.
-const FOLLOW_PAUSE: Duration = Duration::from_millis(100);
 
 /// What may be said about a deployment when it is started.
 #[derive(Debug, Clone, Default)]
@@ -43,27 +38,6 @@ pub struct StartOptions {
     pub labels: Vec<(String, String)>,
     /// Who starts it; `client` if absent.
     pub by: Option<String>,
-}
-
-/// How a deployment ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome<Out> {
-    /// All jobs are done.
-    Succeeded(Out),
-    /// What could be undone is undone.
-    RolledBack {
-        /// Why.
-        cause: RollbackCause,
-        /// The jobs that may have left something behind.
-        residue: Vec<JobName>,
-    },
-    /// A person ended it without undo.
-    Abandoned {
-        /// Who.
-        by: String,
-        /// The jobs that may have left something behind.
-        residue: Vec<JobName>,
-    },
 }
 
 /// Why a deployment was not started.
@@ -118,14 +92,19 @@ pub struct Client {
     values: Values,
 }
 
-/// A deployment that was started. Dropping it stops nothing.
-pub struct Handle<Out> {
-    id: DeploymentId,
-    client: Client,
-    output: PhantomData<fn() -> Out>,
-}
-
 impl Client {
+    pub(crate) fn store(&self) -> &Store<Deployments> {
+        &self.store
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(crate) fn values(&self) -> &Values {
+        &self.values
+    }
+
     pub(crate) fn new(
         store: Arc<Store<Deployments>>,
         layout: Arc<Layout>,
@@ -265,7 +244,12 @@ impl Client {
             .map_err(|error| match error {
                 ExecuteError::Refused(DeploymentRefusal::Absent) => ClientError::Absent(id),
                 ExecuteError::Refused(refusal) => ClientError::Refused(refusal),
-                other => ClientError::Journal(Box::new(other)),
+                other @ (ExecuteError::VersionConflict { .. }
+                | ExecuteError::Busy
+                | ExecuteError::Unavailable { .. }
+                | ExecuteError::Unknown { .. }
+                | ExecuteError::Rejected { .. }
+                | ExecuteError::Load(_)) => ClientError::Journal(Box::new(other)),
             })?;
         outcome.after.state.ok_or(ClientError::Absent(id))
     }
@@ -392,11 +376,7 @@ impl Client {
     }
 
     fn handle<O>(&self, id: DeploymentId) -> Handle<O> {
-        Handle {
-            id,
-            client: self.clone(),
-            output: PhantomData,
-        }
+        Handle::new(id, self.clone())
     }
 
     fn fresh_id(&self) -> DeploymentId {
@@ -404,133 +384,6 @@ impl Client {
         let time = u128::from(self.store.environment().now_ms());
         // The random part first: the first digit spreads deployments over the streams.
         DeploymentId(uuid::Uuid::from_u128((random << 48) ^ time))
-    }
-}
-
-impl<Out: Payload> Handle<Out> {
-    /// The deployment.
-    #[must_use]
-    pub fn id(&self) -> DeploymentId {
-        self.id
-    }
-
-    /// Waits until the deployment ends. One that is parked or paused has not ended.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the output is not what was expected, or the journal cannot be read.
-    pub async fn outcome(&self) -> Result<Outcome<Out>, ClientError> {
-        let ended = self.ended(|stage| stage.is_terminal()).await?;
-        match &ended.stage {
-            Stage::Succeeded => {
-                let last = ended.plan.jobs.len() - 1;
-                let (stored, _) = ended.output_of(last).ok_or(ClientError::Absent(self.id))?;
-                let output = self.client.values.load(stored).await;
-                let output = output
-                    .map_err(|error| ClientError::OutputMismatch(error.view().to_string()))?;
-                let output = serde_json::from_value(output)
-                    .map_err(|error| ClientError::OutputMismatch(error.to_string()))?;
-                Ok(Outcome::Succeeded(output))
-            }
-            Stage::RolledBack { residue } => Ok(Outcome::RolledBack {
-                cause: ended.cause.as_deref().cloned().unwrap_or_else(no_cause),
-                residue: residue.clone(),
-            }),
-            Stage::Abandoned { by, residue, .. } => Ok(Outcome::Abandoned {
-                by: by.clone(),
-                residue: residue.clone(),
-            }),
-            Stage::Requested
-            | Stage::Running
-            | Stage::RollingBack
-            | Stage::Paused(_)
-            | Stage::Parked(_) => unreachable!("it has ended"),
-        }
-    }
-
-    /// Waits until the deployment ends or needs a person, and returns its state.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the journal cannot be read.
-    pub async fn settled(&self) -> Result<Deployment, ClientError> {
-        self.ended(|stage| !stage.is_live()).await
-    }
-
-    /// Has it rolled back.
-    ///
-    /// # Errors
-    ///
-    /// Says why that was refused.
-    pub async fn cancel(&self, by: &str, reason: &str) -> Result<(), ClientError> {
-        let operation = Operation::Cancel {
-            reason: reason.to_owned(),
-        };
-        self.client.operate(self.id, by, operation).await.map(drop)
-    }
-
-    async fn ended(&self, is_over: impl Fn(&Stage) -> bool) -> Result<Deployment, ClientError> {
-        let store = &self.client.store;
-        let subject = self.client.layout.subject(self.id);
-        let mut watching = store.watch(&subject).await;
-        let mut following = None;
-        loop {
-            // What this process commits itself shows at once; the rest is followed.
-            let (state, position) = {
-                let known = watching.borrow_and_update();
-                (known.state.clone(), known.position())
-            };
-            if let Some(state) = state.filter(|state| is_over(&state.stage)) {
-                return Ok(state);
-            }
-            tokio::select! {
-                biased;
-                changed = watching.changed() => if changed.is_err() {
-                    watching = store.watch(&subject).await;
-                },
-                stored = self.next_stored(&mut following, &subject, position) => {
-                    if let Some(stored) = stored? {
-                        store.load(&subject, stored).await?;
-                    } else {
-                        following = None;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Waits for the next commit of the deployment after `position`, whoever makes it.
-    async fn next_stored(
-        &self,
-        following: &mut Option<Following>,
-        subject: &str,
-        position: Position,
-    ) -> Result<Option<Position>, ClientError> {
-        let following = match following {
-            Some(following) => following,
-            None => {
-                sleep(FOLLOW_PAUSE).await;
-                let stream = self.client.layout.streams[Layout::stream_of(self.id)].name;
-                let log = self.client.store.log();
-                following.insert(log.follow(stream, subject, From::After(position)).await?)
-            }
-        };
-        match following.next().await {
-            Some(Ok(stored)) => Ok(Some(stored.position)),
-            Some(Err(fault)) => {
-                tracing::debug!(%fault, "a deployment cannot be followed at this moment");
-                Ok(None)
-            }
-            None => Ok(None),
-        }
-    }
-}
-
-fn no_cause() -> RollbackCause {
-    RollbackCause {
-        kind: crate::deployment::CauseKind::Operator,
-        job: None,
-        error: ErrorView::new("unknown", "no cause is recorded"),
     }
 }
 

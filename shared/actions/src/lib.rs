@@ -11,6 +11,7 @@ mod context;
 pub mod deployment;
 mod engine;
 mod error;
+mod handle;
 mod job;
 mod layout;
 mod name;
@@ -28,10 +29,11 @@ pub use action::{
 };
 pub use attempt::Phase;
 pub use cause::{CauseKind, RollbackCause};
-pub use client::{Client, ClientError, Handle, Outcome, StartError, StartOptions};
+pub use client::{Client, ClientError, StartError, StartOptions};
 pub use context::JobCx;
 pub use engine::Engine;
 pub use error::{ErrorView, JobError, JobResult, MESSAGE_BYTES_MAX, Place, StopReason, Unloadable};
+pub use handle::{Handle, Outcome};
 pub use job::{
     Handled, Impossible, Job, JobExt, JobState, NotNeeded, Payload, Resources, Rollback, UndoFor,
 };

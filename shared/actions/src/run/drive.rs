@@ -11,20 +11,21 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::lease::{Lease, LeaseError};
+use super::reports::failed;
 use super::serving::{Serving, tagged, written};
-use super::supervise::{Bounds, Ended, supervise};
+use super::supervise::{Bounds, supervise};
 use super::values::Values;
 use crate::attempt::Phase;
 use crate::context::JobCx;
 use crate::deployment::{
-    AttemptRef, Class, Deployment, DeploymentCommand, Failed, Next, Open, ParkReason, Report,
-    RollbackCause, Stored, WorkerView, next,
+    AttemptRef, Class, Deployment, DeploymentCommand, Failed, Next, Open, Report, RollbackCause,
+    WorkerView, next,
 };
-use crate::error::{ErrorView, JobError, JobResult, Place, StopReason, Unloadable, Wish};
+use crate::error::{ErrorView, JobError, JobResult, StopReason, Unloadable, Wish};
 use crate::job::Resources;
 use crate::plan::{Manifest, PlannedJob};
 use crate::registry::Registry;
-use crate::step::{ErasedStep, NULL_OUTPUT};
+use crate::step::ErasedStep;
 use crate::value::{Reader, Tagged};
 
 /// From which wait on the slot is freed and a timer brings the deployment back.
@@ -294,109 +295,7 @@ impl<R: Resources> Runner<R> {
             return Err(error);
         }
         let took_ms = lease.now_ms().saturating_sub(began_ms);
-        self.reported(&serving, ended, took_ms).await
-    }
-
-    /// What an ended attempt is recorded as.
-    async fn reported(
-        &self,
-        serving: &Serving<'_>,
-        ended: Ended<Value>,
-        took_ms: u64,
-    ) -> Result<Report, LeaseError> {
-        let at = serving.at;
-        let raw_output = match serving.raw_output() {
-            Some(raw) => match self.values.store(raw, serving.version()).await {
-                Ok(stored) => Some(stored),
-                Err(error) => return Ok(self.failure(at, &error, None, None)),
-            },
-            None => None,
-        };
-        match ended {
-            Ended::Aborted(StopReason::LeaseLost) => Err(LeaseError::Stopped),
-            Ended::Returned(Err(_), Some(StopReason::LeaseLost)) => Err(LeaseError::Stopped),
-            Ended::Returned(Ok(_), _) if at.phase == Phase::Rollback => {
-                Ok(Report::Undone { at, took_ms })
-            }
-            Ended::Returned(Ok(output), _) => {
-                let passes_on = serving.planned.passes_on && serving.today.passes_on;
-                let output = match passes_on {
-                    true => Ok(Stored::SameAsInput),
-                    false => self.values.store(output, serving.version()).await,
-                };
-                Ok(match output {
-                    Ok(output) => Report::Succeeded {
-                        at,
-                        output,
-                        raw_output,
-                        took_ms,
-                    },
-                    Err(error) => self.failure(at, &error, None, raw_output),
-                })
-            }
-            Ended::Returned(Err(error), told) => Ok(self.failure(at, &error, told, raw_output)),
-            Ended::Panicked(message) => {
-                let error = ErrorView::new("panicked", message);
-                let failed = failed(at, Class::Panicked, error);
-                Ok(Report::Failed(Failed {
-                    raw_output,
-                    ..failed
-                }))
-            }
-            Ended::Aborted(reason) => {
-                let (class, text) = match reason {
-                    StopReason::AttemptTimeout => (Class::TimedOut, "took too long"),
-                    _ => (Class::Stopped, "was told to stop"),
-                };
-                let message = format!("it {text}, and did not end when it was told to");
-                let failed = failed(at, class, ErrorView::new("aborted", message));
-                Ok(Report::Failed(Failed {
-                    raw_output,
-                    ..failed
-                }))
-            }
-        }
-    }
-
-    fn failure(
-        &self,
-        at: AttemptRef,
-        error: &JobError,
-        told: Option<StopReason>,
-        raw_output: Option<Stored>,
-    ) -> Report {
-        let class = match (told, error.wish) {
-            (Some(StopReason::AttemptTimeout), _) => Class::TimedOut,
-            (Some(_), _) => Class::Stopped,
-            (None, Wish::Retry { .. }) => Class::Retryable,
-            (None, Wish::Terminal) if error.view.code == NULL_OUTPUT => Class::NullOutput,
-            (None, Wish::Terminal) => Class::Terminal,
-            (None, Wish::TerminalNoEffect) => Class::TerminalNoEffect,
-            (None, Wish::Park(what)) => {
-                return Report::Unloadable {
-                    at,
-                    reason: park_reason(what),
-                    error: error.view.clone(),
-                };
-            }
-        };
-        let after_ms = match error.wish {
-            Wish::Retry { after: Some(after) } => u64::try_from(after.as_millis()).ok(),
-            Wish::Retry { after: None }
-            | Wish::Terminal
-            | Wish::TerminalNoEffect
-            | Wish::Park(_) => None,
-        };
-        let place = match at.phase {
-            Phase::Execute => error.place.unwrap_or(Place::Execute),
-            Phase::Rollback => Place::Rollback,
-        };
-        Report::Failed(Failed {
-            place,
-            after_ms,
-            raw_output,
-            ..failed(at, class, error.view.clone())
-        })
+        serving.reported(ended, took_ms).await
     }
 
     /// What the step of a job is given.
@@ -555,30 +454,6 @@ async fn pause_within(lease: &dyn Lease, delay: Duration) {
             () = news.changed() => {}
             () = sleep_until(until) => {}
         }
-    }
-}
-
-fn park_reason(what: Unloadable) -> ParkReason {
-    match what {
-        Unloadable::SchemaMismatch => ParkReason::SchemaMismatch,
-        Unloadable::PayloadMissing => ParkReason::PayloadMissing,
-        Unloadable::PayloadUndecodable => ParkReason::PayloadUndecodable,
-    }
-}
-
-fn failed(at: AttemptRef, class: Class, error: ErrorView) -> Failed {
-    let place = match at.phase {
-        Phase::Execute => Place::Execute,
-        Phase::Rollback => Place::Rollback,
-    };
-    Failed {
-        at,
-        place,
-        error,
-        class,
-        after_ms: None,
-        raw_output: None,
-        left_out: 0,
     }
 }
 

@@ -3,6 +3,7 @@
 mod blobs;
 mod drive;
 mod lease;
+mod reports;
 mod serving;
 mod supervise;
 mod values;
