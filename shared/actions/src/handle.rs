@@ -135,9 +135,16 @@ impl<Out: Payload> Handle<Out> {
                     watching = store.watch(&subject).await;
                 },
                 stored = self.next_stored(&mut following, &subject, position) => {
-                    if let Some(stored) = stored? {
-                        store.load(&subject, stored).await?;
-                    } else {
+                    let is_seen = match stored? {
+                        Some(stored) => match store.load(&subject, stored).await {
+                            Ok(_) => true,
+                            Err(error) if error.is_transient() => false,
+                            Err(error) => return Err(error.into()),
+                        },
+                        None => false,
+                    };
+                    if !is_seen {
+                        // Followed anew from what is known, so that nothing is passed over.
                         following = None;
                     }
                 }
@@ -158,7 +165,12 @@ impl<Out: Payload> Handle<Out> {
                 sleep(FOLLOW_PAUSE).await;
                 let stream = self.client.layout().streams[Layout::stream_of(self.id)].name;
                 let log = self.client.store().log();
-                following.insert(log.follow(stream, subject, From::After(position)).await?)
+                match log.follow(stream, subject, From::After(position)).await {
+                    Ok(followed) => following.insert(followed),
+                    // Whoever waits for a deployment waits for the server, too.
+                    Err(fault) if fault.is_transient() => return Ok(None),
+                    Err(fault) => return Err(fault.into()),
+                }
             }
         };
         match following.next().await {

@@ -12,7 +12,7 @@ use nogfso_bus::{Bus, BusError};
 use nogfso_claims::rules::{ClaimView, View};
 use nogfso_claims::{AskingLocks, Claims, Held, HoldError, Host};
 use nogfso_journal::Log;
-use nogfso_journal::log::{ConsumerSpec, ReadFault};
+use nogfso_journal::log::{ConsumerSpec, ReadFault, open_consumer};
 use nogfso_journal::reaction::{ALARM_PREFIX, TIMER_STREAM, alarm_record};
 use nogfso_journal::store::{By, Store};
 use nogfso_kernel::Recorded;
@@ -284,16 +284,17 @@ struct Due {
 
 impl Due {
     async fn run(self, stop: CancellationToken) -> Result<(), ReadFault> {
+        let spec = ConsumerSpec {
+            stream: TIMER_STREAM,
+            durable: DUE.to_owned(),
+            filters: vec![format!("{ALARM_PREFIX}{DUE}.>")],
+            ack_wait: self.ack_wait,
+            pending_max: ALARMS_PENDING_MAX,
+        };
         let log: &Arc<dyn Log> = self.store.log();
-        let consumer = log
-            .consumer(&ConsumerSpec {
-                stream: TIMER_STREAM,
-                durable: DUE.to_owned(),
-                filters: vec![format!("{ALARM_PREFIX}{DUE}.>")],
-                ack_wait: self.ack_wait,
-                pending_max: ALARMS_PENDING_MAX,
-            })
-            .await?;
+        let Some(consumer) = open_consumer(&**log, &spec, &stop).await? else {
+            return Ok(());
+        };
         loop {
             let pulled = tokio::select! {
                 biased;
