@@ -74,6 +74,12 @@ impl Layout {
         format!("{}.{}.{id}", self.prefix, id.digit())
     }
 
+    /// The subject of the notices of one kind, such as `parked`.
+    #[must_use]
+    pub fn notice_subject(&self, kind: &str) -> String {
+        format!("{}.notice.{kind}", self.worker_prefix)
+    }
+
     /// The stream of a deployment, by its place in [`Layout::streams`].
     #[must_use]
     pub fn stream_of(id: DeploymentId) -> usize {

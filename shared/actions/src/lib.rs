@@ -15,6 +15,7 @@ mod handle;
 mod job;
 mod layout;
 mod name;
+mod notice;
 mod plan;
 #[cfg(doctest)]
 pub mod refused;
@@ -39,6 +40,7 @@ pub use job::{
 };
 pub use layout::{Layout, STREAMS};
 pub use name::{ActionRef, DeploymentId, IdempotencyKey, InvalidName, JobName, NAME_BYTES_MAX};
+pub use notice::{NO_CAPABLE_WORKER_AFTER_MS, Notice};
 pub use plan::{
     JOBS_MAX, JobPolicy, Manifest, OnExhausted, Plan, PlannedJob, RetryPolicy, RollbackPolicy,
     Schema, Undo,

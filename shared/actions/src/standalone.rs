@@ -15,7 +15,7 @@ use nogfso_journal::Log;
 use nogfso_journal::log::{ConsumerSpec, ReadFault, open_consumer};
 use nogfso_journal::reaction::{ALARM_PREFIX, TIMER_STREAM, alarm_record};
 use nogfso_journal::store::{By, Store};
-use nogfso_kernel::Recorded;
+use nogfso_kernel::{Position, Recorded};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,7 @@ use crate::deployment::{
 };
 use crate::job::Resources;
 use crate::layout::{DUE, Layout, STREAMS};
+use crate::notice::Notices;
 use crate::run::{Driven, HeldLease, Lease as _, LeaseError, Runner};
 
 const PULL_PATIENCE: Duration = Duration::from_secs(5);
@@ -72,6 +73,7 @@ struct DeploymentHost<R> {
     runner: Arc<Runner<R>>,
     store: Arc<Store<Deployments>>,
     settings: WorkerSettings,
+    notices: Arc<Notices>,
 }
 
 /// A deployment as far as claims are concerned.
@@ -79,7 +81,7 @@ fn view(state: Option<&Deployment>) -> View {
     let Some(deployment) = state else {
         return View {
             claim: None,
-            newest_trigger: nogfso_kernel::Position::START,
+            newest_trigger: Position::START,
             due: false,
             epoch: 0,
         };
@@ -114,11 +116,22 @@ impl<R: Resources> Host for DeploymentHost<R> {
         is_trigger(recorded)
     }
 
+    fn heard(&self, subject: &str, at: Position, events: &[Recorded<DeploymentEvent>]) {
+        self.notices.heard(subject, at, events);
+    }
+
     fn can_take(&self, state: &Option<Deployment>) -> bool {
-        state.as_ref().is_none_or(|deployment| {
-            let action = &deployment.asked.action;
-            !deployment.stage.is_live() || self.runner.manifest().can_run(action, &deployment.plan)
-        })
+        let Some(deployment) = state else {
+            return true;
+        };
+        let action = &deployment.asked.action;
+        let manifest = self.runner.manifest();
+        let can_take = !deployment.stage.is_live() || manifest.can_run(action, &deployment.plan);
+        if !can_take {
+            let now_ms = self.store.environment().now_ms();
+            self.notices.cannot_run(deployment, now_ms);
+        }
+        can_take
     }
 
     fn claim(&self, claiming: nogfso_claims::Claiming) -> DeploymentCommand {
@@ -205,13 +218,26 @@ impl<R: Resources> Worker<R> {
         // The questions of others are answered until the last claim is given back.
         let answering = CancellationToken::new();
         let stop = drain.child_token();
-        let claims: Vec<_> = (0..STREAMS).map(|stream| self.claims(stream)).collect();
+        let (notices, untold) = Notices::new(
+            Arc::clone(&self.store),
+            Arc::clone(&self.bus),
+            Arc::clone(&self.layout),
+        );
+        let notices = Arc::new(notices);
+        let claims: Vec<_> = (0..STREAMS)
+            .map(|stream| self.claims(stream, &notices))
+            .collect();
+        drop(notices);
         let weak = claims.iter().map(Arc::downgrade).collect();
         let mut tasks: JoinSet<Result<(), WorkerError>> = JoinSet::new();
         for claims in claims {
             let stop = stop.clone();
             tasks.spawn(async move { Ok(claims.run(stop).await?) });
         }
+        tasks.spawn(async move {
+            untold.tell().await;
+            Ok(())
+        });
         let due = Due {
             store: Arc::clone(&self.store),
             ack_wait: self.settings.ack_wait,
@@ -245,11 +271,12 @@ impl<R: Resources> Worker<R> {
         worked
     }
 
-    fn claims(&self, stream: usize) -> Arc<Claims<DeploymentHost<R>>> {
+    fn claims(&self, stream: usize, notices: &Arc<Notices>) -> Arc<Claims<DeploymentHost<R>>> {
         let host = DeploymentHost {
             runner: Arc::clone(&self.runner),
             store: Arc::clone(&self.store),
             settings: self.settings.clone(),
+            notices: Arc::clone(notices),
         };
         let locks = AskingLocks::new(
             Arc::clone(&self.store),
