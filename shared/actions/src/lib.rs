@@ -5,6 +5,7 @@
 
 mod action;
 mod attempt;
+mod batch;
 mod cause;
 mod client;
 mod context;
@@ -29,6 +30,7 @@ pub use action::{
     Action, ActionBuilder, AnyStep, Definition, DefinitionError, IntoStep, ViaJob, ViaStep,
 };
 pub use attempt::Phase;
+pub use batch::{Batch, BatchAnswer};
 pub use cause::{CauseKind, RollbackCause};
 pub use client::{Client, ClientError, StartError, StartOptions};
 pub use context::JobCx;
