@@ -1,4 +1,6 @@
 //! Deployments from their start to their end on the in-memory journal, with the runtime's time paused.
 
-mod running;
+mod acting;
+mod forward;
+mod line;
 mod world;
