@@ -3,4 +3,5 @@
 mod acting;
 mod forward;
 mod line;
+mod versions;
 mod world;
