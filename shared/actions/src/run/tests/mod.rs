@@ -1,7 +1,9 @@
 //! Deployments from their start to their end on the in-memory journal, with the runtime's time paused.
 
 mod acting;
+mod crashes;
 mod forward;
 mod line;
 mod versions;
+mod workers;
 mod world;
