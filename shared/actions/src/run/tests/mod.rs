@@ -2,8 +2,10 @@
 
 mod acting;
 mod crashes;
+mod errors;
 mod forward;
 mod line;
+mod retries;
 mod versions;
 mod workers;
 mod world;
