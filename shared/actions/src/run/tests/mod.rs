@@ -6,6 +6,8 @@ mod errors;
 mod forward;
 mod line;
 mod retries;
+mod rollback;
+mod undo;
 mod versions;
 mod workers;
 mod world;
