@@ -3,7 +3,9 @@
 mod acting;
 mod crashes;
 mod errors;
+mod fencing;
 mod forward;
+mod journal;
 mod line;
 mod retries;
 mod rollback;
