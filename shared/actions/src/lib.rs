@@ -59,6 +59,8 @@ pub use step::{
 pub use value::{DATA_MISMATCH, SCHEMA_MISMATCH, Tag, UNENCODABLE};
 
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod tests;
 
 #[cfg(doctest)]

@@ -11,6 +11,5 @@ mod rebinding;
 mod refusals;
 mod retries;
 mod rollback;
-mod scenarios;
 mod sketch;
 mod strict;
