@@ -23,11 +23,17 @@ pub enum Mutant {
     NoFence,
     /// The lock is given back before the release is stored (against rule 6).
     UnlockBeforeRelease,
+    /// Another attempt runs before it is recorded as begun (against I3 of the actions' rules).
+    ActionEffectFirst,
+    /// A job that failed is not undone itself (against I6).
+    ActionUndoSkipped,
+    /// What a replaced worker reports is taken as if it still held the claim (against I2).
+    ActionNotFenced,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::AckBeforeRelease,
         Self::NoLeastPosition,
         Self::AckAfterEpochLoss,
@@ -38,7 +44,19 @@ impl Mutant {
         Self::ErrorCarriedTwice,
         Self::NoFence,
         Self::UnlockBeforeRelease,
+        Self::ActionEffectFirst,
+        Self::ActionUndoSkipped,
+        Self::ActionNotFenced,
     ];
+
+    /// Whether it is one of running actions, which the explorer of their test kit finds.
+    #[must_use]
+    pub const fn is_of_actions(self) -> bool {
+        matches!(
+            self,
+            Self::ActionEffectFirst | Self::ActionUndoSkipped | Self::ActionNotFenced
+        )
+    }
 }
 
 #[cfg(feature = "on")]

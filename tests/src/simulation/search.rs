@@ -190,7 +190,8 @@ fn the_same_seed_goes_the_same_way() {
 #[test]
 fn every_planted_mistake_is_found() {
     let mut missed = vec![];
-    for mutant in Mutant::ALL {
+    let simulated = Mutant::ALL.into_iter().filter(|one| !one.is_of_actions());
+    for mutant in simulated {
         let began = Instant::now();
         let summary = search(1, SEEDS_PER_MUTANT, Some(mutant), Summary::default());
         let seconds = began.elapsed().as_secs_f64();

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU32;
 
+use nogfso_faults::{Mutant, is_planted};
+
 use super::event::DeploymentEvent as Event;
 use super::evolve::{ensure, is_passed_on, undone};
 use super::fact::{AfterFailure, AttemptRef, Class, Stored};
@@ -305,7 +307,8 @@ fn is_open(deployment: &Deployment, at: &AttemptRef) -> Evolved {
 fn same_attempt(open: &Open, at: &AttemptRef) -> bool {
     open.at.index == at.index
         && open.at.phase == at.phase
-        && (open.at.attempt.get()..=open.up_to).contains(&at.attempt.get())
+        && ((open.at.attempt.get()..=open.up_to).contains(&at.attempt.get())
+            || is_planted(Mutant::ActionNotFenced))
 }
 
 fn record<'a>(

@@ -1,5 +1,7 @@
 //! What is to be done next: a pure function of the state, the time and what the worker can run (spec 2.5).
 
+use nogfso_faults::{Mutant, is_planted};
+
 use super::fact::{Direction, ParkReason, SkipReason};
 use super::state::{Attempts, Deployment, JobRecord, Stage};
 use crate::cause::{CauseKind, RollbackCause};
@@ -174,6 +176,9 @@ fn back(deployment: &Deployment, current: Option<usize>, now_ms: u64) -> Next {
 
 /// Why a job is not undone, if it is not (spec 2.3, 2.8 R5).
 pub(super) fn skip_reason(planned: &PlannedJob, job: &JobRecord) -> Option<SkipReason> {
+    if is_planted(Mutant::ActionUndoSkipped) && job.output.is_none() {
+        return Some(SkipReason::NeverStarted);
+    }
     // What an operator declared done may well have been done by hand.
     if !job.reached_execute && job.output.is_none() {
         return Some(SkipReason::NeverStarted);

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use nogfso_faults::{Mutant, is_planted};
 use nogfso_journal::Environment;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -433,7 +434,8 @@ fn may_repeat(failed: &Failed, open: Open) -> bool {
             Class::Terminal | Class::TerminalNoEffect | Class::Stopped
         ),
     };
-    may_retry && failed.at.attempt.get() < open.up_to
+    let is_granted = failed.at.attempt.get() < open.up_to;
+    may_retry && (is_granted || is_planted(Mutant::ActionEffectFirst))
 }
 
 /// Whether a person, or the end of the lease, wants no further attempt now.
