@@ -115,6 +115,8 @@ fn is_known(folder: &str) -> bool {
 fn violation(from: &str, (usage, target): &(Use, Target)) -> Option<String> {
     let reason = match target {
         Target::Ours(to) if *usage == Use::Test && to == "shared/testkit" => None,
+        // The tests of a crate may ask for features of its own.
+        Target::Ours(to) if *usage == Use::Test && to == from => None,
         Target::Ours(to) => forbidden(from, to),
         Target::Outside(name) => from
             .strip_prefix("shared/")

@@ -24,6 +24,8 @@ mod registry;
 mod run;
 mod standalone;
 mod step;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod value;
 
 pub use action::{
