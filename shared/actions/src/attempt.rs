@@ -50,4 +50,19 @@ pub(crate) trait Attempt: Send + Sync {
     fn heartbeat(&self) -> Result<(), StopReason>;
     /// Waits until the attempt is to end.
     async fn stopped(&self) -> StopReason;
+
+    /// Lets the test kit step in where the code of the step has come to.
+    #[cfg(any(test, feature = "testing"))]
+    async fn reached(&self, _step: Reached) -> JobResult<()> {
+        Ok(())
+    }
+}
+
+/// How far the code of a step has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// The code at that place runs next.
+    Before(Place),
+    /// Execute has returned.
+    AfterExecute,
 }

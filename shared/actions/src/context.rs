@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use crate::attempt::{Attempt, Phase};
+use crate::attempt::{Attempt, Phase, Reached};
 use crate::error::{ErrorView, JobError, JobResult, Place, StopReason};
 use crate::job::{Job, Payload, Resources};
 use crate::name::{DeploymentId, IdempotencyKey, JobName};
@@ -185,6 +185,27 @@ impl<'a, R: Resources> JobCx<'a, R> {
     /// Where an error without a place has happened.
     pub(crate) fn place(&self) -> Place {
         self.place
+    }
+
+    /// The same attempt, served by another one that passes on to it.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn served_by<'b>(&self, attempt: &'b dyn Attempt) -> JobCx<'b, R>
+    where
+        'a: 'b,
+    {
+        JobCx { attempt, ..*self }
+    }
+
+    /// Lets the test kit step in; nothing in a product.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) async fn reach(&self, step: Reached) -> JobResult<()> {
+        self.attempt.reached(step).await
+    }
+
+    /// Lets the test kit step in; nothing in a product.
+    #[cfg(not(any(test, feature = "testing")))]
+    pub(crate) async fn reach(&self, _step: Reached) -> JobResult<()> {
+        Ok(())
     }
 
     pub(crate) fn at(self, place: Place) -> Self {

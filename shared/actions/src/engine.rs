@@ -104,6 +104,12 @@ impl<R: Resources> Engine<R> {
         )
     }
 
+    /// The subject of a deployment.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn subject(&self, id: crate::DeploymentId) -> String {
+        self.layout.subject(id)
+    }
+
     /// The deployments.
     #[must_use]
     pub fn store(&self) -> &Arc<Store<Deployments>> {

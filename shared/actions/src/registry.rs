@@ -315,6 +315,39 @@ impl<R: Resources> Registry<R> {
         })
     }
 
+    /// The same with other code in place of each step, made by `wrap` of its place in the list and of what stands there.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn wrapped(
+        &self,
+        wrap: impl Fn(usize, &Arc<dyn ErasedStep<R>>) -> Arc<dyn ErasedStep<R>>,
+    ) -> Self {
+        let wrapped = |code: &Code<R>| Code {
+            plan: code.plan.clone(),
+            steps: code
+                .steps
+                .iter()
+                .enumerate()
+                .map(|(index, step)| wrap(index, step))
+                .collect(),
+            schemas: code.schemas.clone(),
+            check_input: code.check_input,
+        };
+        let actions = self.actions.iter().map(|(name, revisions)| {
+            let known = revisions.known.iter();
+            let revisions = Revisions {
+                current: revisions.current,
+                known: known
+                    .map(|(revision, code)| (*revision, wrapped(code)))
+                    .collect(),
+            };
+            (name.clone(), revisions)
+        });
+        Self {
+            actions: actions.collect(),
+            upcasters: self.upcasters.clone(),
+        }
+    }
+
     fn current(&self, action: &ActionRef) -> Result<&Code<R>, LookupError> {
         let revisions = self.actions.get(action);
         revisions

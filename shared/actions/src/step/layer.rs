@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::hook::DynHook;
+use crate::attempt::Reached;
 use crate::context::JobCx;
 use crate::error::{JobResult, Place};
 use crate::job::{Job, Payload, Resources};
@@ -32,7 +33,10 @@ impl<R: Resources, J: Job<R>> Layer<R, J::Input, J::Output> for Base<J> {
         let failed = |error: crate::JobError| error.at(Place::Execute);
         let prepared = encode(&input).map_err(failed)?;
         cx.served().prepared(prepared).await.map_err(failed)?;
+        let before = Reached::Before(Place::Execute);
+        cx.reach(before).await.map_err(failed)?;
         let output = self.0.execute(&cx, input).await.map_err(failed)?;
+        cx.reach(Reached::AfterExecute).await.map_err(failed)?;
         cx.served().returned(&encode(&output).map_err(failed)?);
         Ok(output)
     }
@@ -170,8 +174,10 @@ async fn pre<'a, R: Resources, A: Payload, B: Payload>(
     input: A,
 ) -> JobResult<(JobCx<'a, R>, B)> {
     let at = cx.at_pre_hook();
-    let made = hook.run(&at, input).await;
-    let made = made.map_err(|error| error.at(at.place()))?;
+    let failed = |error: crate::JobError| error.at(at.place());
+    let before = Reached::Before(at.place());
+    at.reach(before).await.map_err(failed)?;
+    let made = hook.run(&at, input).await.map_err(failed)?;
     Ok((cx.past_pre_hook(), made))
 }
 
@@ -195,8 +201,10 @@ async fn post<R: Resources, A: Payload, B: Payload>(
     output: A,
 ) -> JobResult<B> {
     let place = Place::PostHook(number);
-    let made = hook.run(&cx.at(place), output).await;
-    made.map_err(|error| error.at(place))
+    let failed = |error: crate::JobError| error.at(place);
+    let before = Reached::Before(place);
+    cx.reach(before).await.map_err(failed)?;
+    hook.run(&cx.at(place), output).await.map_err(failed)
 }
 
 fn count<T>(hooks: &[T]) -> u32 {
