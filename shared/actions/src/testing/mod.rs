@@ -62,3 +62,6 @@ pub use report::{FAILURES_KEPT_MAX, Failure, Report};
 pub use then::Then;
 pub use timeline::timeline;
 pub use world::{FakeWorld, WorldRefusal};
+
+#[cfg(test)]
+mod tests;
