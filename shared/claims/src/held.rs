@@ -277,8 +277,9 @@ impl<H: Host> Held<H> {
 
     /// Whether `command` gives the claim back as far as is known: nothing else is due.
     fn would_release(&self, command: &<H::Aggregate as Aggregate>::Command) -> bool {
-        H::Aggregate::decide(&self.loaded.borrow().state, command, self.now_ms())
-            .is_ok_and(|events| events.first().is_some_and(H::Aggregate::starts_fold))
+        let loaded = self.loaded.borrow();
+        self.host
+            .would_release(&loaded.state, command, self.now_ms())
     }
 
     /// Waits until the lock has to be given up at once.

@@ -215,7 +215,7 @@ impl<H: Host> Hold<H> {
         loop {
             tokio::select! {
                 biased;
-                () = self.lease.news.notified() => {}
+                () = self.lease.rung_beyond(|| self.held.position()) => {}
                 () = sleep(pause) => {}
             }
             let loading = self

@@ -52,6 +52,17 @@ pub trait Host: Send + Sync + Sized + 'static {
     /// The command that releases the claim of `epoch`, whatever is left to do.
     fn release(&self, epoch: u64) -> <Self::Aggregate as Aggregate>::Command;
 
+    /// Whether `command` gives the claim back as far as `state` shows; only told to those who watch over the rules.
+    fn would_release(
+        &self,
+        state: &<Self::Aggregate as Aggregate>::State,
+        command: &<Self::Aggregate as Aggregate>::Command,
+        now_ms: u64,
+    ) -> bool {
+        Self::Aggregate::decide(state, command, now_ms)
+            .is_ok_and(|events| events.first().is_some_and(Self::Aggregate::starts_fold))
+    }
+
     /// Whether a command was refused because the epoch moved on.
     fn has_moved_on(&self, refusal: &<Self::Aggregate as Aggregate>::Refusal) -> bool;
 

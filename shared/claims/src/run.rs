@@ -158,7 +158,7 @@ impl<H: Host> Claims<H> {
     async fn pass_over(&self, delivery: &Delivery) {
         let subject = &delivery.stored.subject;
         if let Some(lease) = self.table.lease(subject) {
-            lease.news.notify_one();
+            lease.ring(delivery.stored.position);
         }
         if let Err(fault) = delivery.acker.ack_soon().await {
             tracing::debug!(subject, %fault, "a delivery was not answered");
@@ -236,7 +236,7 @@ impl<H: Host> Claims<H> {
             }
             Do::Ring => {
                 if let Some(lease) = self.table.lease(subject) {
-                    lease.news.notify_one();
+                    lease.ring(delivery.stored.position);
                 }
                 Seen::Done
             }

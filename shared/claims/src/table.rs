@@ -1,10 +1,11 @@
 //! The claims that tasks of this process serve. One task per aggregate.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nogfso_journal::log::Acker;
+use nogfso_kernel::Position;
 use tokio::sync::Notify;
 
 use crate::rules::ServedHere;
@@ -32,7 +33,9 @@ pub(crate) enum Paused {
 pub(crate) struct Lease {
     pub(crate) served: ServedHere,
     acker: Mutex<Arc<dyn Acker>>,
-    pub(crate) news: Notify,
+    news: Notify,
+    /// The position of the newest commit of the aggregate that was delivered to this process.
+    delivered: AtomicU64,
     /// The holder has let go of its lock until the server answers again (rule 7).
     is_paused: AtomicBool,
 }
@@ -44,6 +47,7 @@ impl Lease {
             acker: Mutex::new(acker),
             news: Notify::new(),
             is_paused: AtomicBool::new(false),
+            delivered: AtomicU64::new(0),
         })
     }
 
@@ -54,6 +58,22 @@ impl Lease {
 
     pub(crate) fn acker(&self) -> Arc<dyn Acker> {
         Arc::clone(&self.acker.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells the task that a commit of its aggregate was delivered.
+    pub(crate) fn ring(&self, delivered: Position) {
+        self.delivered.fetch_max(delivered.0, Ordering::Relaxed);
+        self.news.notify_one();
+    }
+
+    /// Waits until a commit was delivered that lies beyond what `known` says then: mostly it is one of the task itself.
+    pub(crate) async fn rung_beyond(&self, known: impl Fn() -> Position) {
+        loop {
+            self.news.notified().await;
+            if self.delivered.load(Ordering::Relaxed) > known().0 {
+                return;
+            }
+        }
     }
 
     pub(crate) fn keep(&self, newer: Arc<dyn Acker>) {
@@ -152,7 +172,6 @@ mod tests {
 
     use async_trait::async_trait;
     use nogfso_journal::log::ReadFault;
-    use nogfso_kernel::Position;
     use std::time::Duration;
 
     use super::*;

@@ -71,7 +71,8 @@ pub trait Aggregate: Send + Sync + 'static {
         recorded: &Recorded<Self::Event>,
     ) -> Result<Self::State, Self::Broken>;
 
-    /// Notes the position of the commit whose events `events` were just applied. Most kinds need none.
+    /// Notes the position of the commit whose events `events` were just applied. Most kinds need none. Noting another position
+    /// of the same commit replaces the first.
     #[must_use]
     fn committed(
         state: Self::State,

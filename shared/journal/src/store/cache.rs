@@ -67,6 +67,12 @@ impl<A: Aggregate> Cache<A> {
         }
     }
 
+    /// The slot of an aggregate that was used lately.
+    pub(super) fn known(&self, subject: &str) -> Option<Arc<Slot<A>>> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.get(subject).map(Arc::clone)
+    }
+
     pub(super) fn slot(&self, subject: &str) -> Arc<Slot<A>> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get(subject) {

@@ -8,7 +8,7 @@ use nogfso_kernel::{Aggregate, CommitId, EventId, Expected, Position, Vid};
 use tokio::time::Instant;
 
 use super::cache::Slot;
-use super::load::extended;
+use super::load::applied;
 use super::{By, ExecuteError, LoadError, Loaded, Outcome, Store};
 use crate::append::{AppendError, append};
 use crate::envelope::{Commit, ENVELOPE_VERSION, Envelope, StoredEvent};
@@ -158,24 +158,28 @@ impl<A: Aggregate> Store<A> {
         let (payload, hash) = envelope.encode().map_err(|error| ExecuteError::Rejected {
             reason: error.to_string(),
         })?;
-        let commit = Commit {
+        let mut commit = Commit {
             envelope,
-            position: Position::START,
+            position: loaded.position(),
             hash,
         };
         let appended = commit.recorded();
         // Folding first: what cannot be applied must never be stored.
-        let tried = Commit {
-            position: loaded.position(),
-            ..commit.clone()
-        };
-        extended::<A>(subject, loaded.clone(), tried).map_err(|error| ExecuteError::Rejected {
-            reason: format!("the decision cannot be folded: {error}"),
-        })?;
+        let folded =
+            applied::<A>(subject, loaded.clone(), &commit, &appended).map_err(|error| {
+                ExecuteError::Rejected {
+                    reason: format!("the decision cannot be folded: {error}"),
+                }
+            })?;
         let record = record(subject, payload, &commit.envelope, loaded.position());
         match append(self.log.as_ref(), &record, commit.envelope.commit).await {
             Ok(position) => {
-                let after = extended::<A>(subject, loaded, Commit { position, ..commit })?;
+                commit.position = position;
+                let after = Loaded {
+                    state: A::committed(folded.state, &appended, position),
+                    vid: folded.vid,
+                    last: Some(commit.as_previous()),
+                };
                 Ok(Tried::Done(Outcome { after, appended }))
             }
             Err(AppendError::Conflict) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nogfso_faults::{Mutant, Rule, is_planted, met};
-use nogfso_kernel::{Aggregate, Position, fold_events};
+use nogfso_kernel::{Aggregate, Folded, Position, Recorded, fold_events};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -49,6 +49,13 @@ impl<A: Aggregate> Store<A> {
         receiver
     }
 
+    /// Whether anybody in this process watches the aggregate.
+    #[must_use]
+    pub fn is_watched(&self, subject: &str) -> bool {
+        let slot = self.cache.known(subject);
+        slot.is_some_and(|slot| slot.known.receiver_count() > 0)
+    }
+
     /// The aggregate of a delivered commit, with at least that commit.
     ///
     /// A commit that continues what is known is folded as it is: the server has just shown it, and it names the commit before
@@ -69,7 +76,7 @@ impl<A: Aggregate> Store<A> {
             if known < delivered.position {
                 let commit = decode::<A>(subject, delivered)?;
                 if commit.envelope.previous == kept.loaded.last {
-                    let loaded = extended::<A>(subject, kept.loaded.clone(), commit)?;
+                    let loaded = extended::<A>(subject, kept.loaded.clone(), &commit)?;
                     slot.keep(&mut kept, loaded.clone());
                     return Ok(loaded);
                 }
@@ -112,7 +119,7 @@ impl<A: Aggregate> Store<A> {
                 if commit.position == loaded.position() {
                     same_commit(subject, &loaded, &commit)?;
                 } else {
-                    loaded = extended::<A>(subject, loaded, commit)?;
+                    loaded = extended::<A>(subject, loaded, &commit)?;
                 }
             }
             if page.len() >= READ_MESSAGES_MAX {
@@ -200,12 +207,27 @@ fn same_commit<A: Aggregate>(
 pub(super) fn extended<A: Aggregate>(
     subject: &str,
     loaded: Loaded<A>,
-    commit: Commit<A::Event>,
+    commit: &Commit<A::Event>,
 ) -> Result<Loaded<A>, LoadError> {
     let events = commit.recorded();
+    let folded = applied(subject, loaded, commit, &events)?;
+    Ok(Loaded {
+        state: folded.state,
+        vid: folded.vid,
+        last: Some(commit.as_previous()),
+    })
+}
+
+/// `loaded` with the events of the commit that follows it.
+pub(super) fn applied<A: Aggregate>(
+    subject: &str,
+    loaded: Loaded<A>,
+    commit: &Commit<A::Event>,
+    events: &[Recorded<A::Event>],
+) -> Result<Folded<A>, LoadError> {
     let base = if commit.envelope.previous == loaded.last {
         loaded
-    } else if restarts::<A>(&loaded, &commit) {
+    } else if restarts::<A>(&loaded, commit) {
         met(Rule::WholeStateStart);
         Loaded::default()
     } else {
@@ -218,17 +240,10 @@ pub(super) fn extended<A: Aggregate>(
         };
         return Err(changed(subject, loaded.last, &found));
     };
-    let folded = fold_events(base.folded(), &events, commit.position).map_err(|broken| {
-        LoadError::Broken {
-            subject: subject.to_owned(),
-            position: commit.position,
-            reason: broken.to_string(),
-        }
-    })?;
-    Ok(Loaded {
-        state: folded.state,
-        vid: folded.vid,
-        last: Some(commit.as_previous()),
+    fold_events(base.folded(), events, commit.position).map_err(|broken| LoadError::Broken {
+        subject: subject.to_owned(),
+        position: commit.position,
+        reason: broken.to_string(),
     })
 }
 
