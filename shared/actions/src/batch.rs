@@ -1,5 +1,7 @@
 //! One command on many deployments: listed first, then given at a pace (spec 2.13).
 
+use std::sync::Arc;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -46,7 +48,7 @@ impl Client {
     pub async fn find(
         &self,
         is_wanted: impl Fn(&Deployment) -> bool,
-    ) -> Result<Vec<Deployment>, ClientError> {
+    ) -> Result<Vec<Arc<Deployment>>, ClientError> {
         let mut found = vec![];
         let log = self.store().log();
         for stream in 0..STREAMS {
@@ -79,7 +81,7 @@ impl Client {
     /// # Errors
     ///
     /// As for [`find`](Self::find).
-    pub async fn unfinished(&self) -> Result<Vec<Deployment>, ClientError> {
+    pub async fn unfinished(&self) -> Result<Vec<Arc<Deployment>>, ClientError> {
         self.find(|deployment| !deployment.stage.is_terminal())
             .await
     }

@@ -22,6 +22,7 @@ use crate::plan::Plan;
 use crate::registry::{ActionKey, Catalogue, LookupError};
 use crate::run::Values;
 use crate::value::UNENCODABLE;
+use crate::waiting::Waiting;
 
 /// What may be said about a deployment when it is started.
 #[derive(Debug, Clone, Default)]
@@ -90,6 +91,7 @@ pub struct Client {
     layout: Arc<Layout>,
     catalogue: Arc<dyn Catalogue>,
     values: Values,
+    waiting: Arc<Waiting>,
 }
 
 impl Client {
@@ -105,17 +107,23 @@ impl Client {
         &self.values
     }
 
+    pub(crate) fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
     pub(crate) fn new(
         store: Arc<Store<Deployments>>,
         layout: Arc<Layout>,
         catalogue: Arc<dyn Catalogue>,
         values: Values,
+        waiting: Arc<Waiting>,
     ) -> Self {
         Self {
             store,
             layout,
             catalogue,
             values,
+            waiting,
         }
     }
 
@@ -169,7 +177,7 @@ impl Client {
     /// # Errors
     ///
     /// Fails if there is none of that id.
-    pub async fn deployment(&self, id: DeploymentId) -> Result<Deployment, ClientError> {
+    pub async fn deployment(&self, id: DeploymentId) -> Result<Arc<Deployment>, ClientError> {
         let loaded = self.loaded(id, Position::START).await?;
         loaded.state.ok_or(ClientError::Absent(id))
     }
@@ -215,7 +223,7 @@ impl Client {
         id: DeploymentId,
         by: &str,
         operation: Operation,
-    ) -> Result<Deployment, ClientError> {
+    ) -> Result<Arc<Deployment>, ClientError> {
         if let Operation::Force {
             job,
             outcome:

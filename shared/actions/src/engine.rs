@@ -16,6 +16,7 @@ use crate::layout::Layout;
 use crate::registry::Registry;
 use crate::run::{Blobs, Runner, Values};
 use crate::standalone::{Worker, WorkerSettings};
+use crate::waiting::Waiting;
 
 /// The stream of alarms.
 const TIMERS: StreamSpec = StreamSpec {
@@ -30,6 +31,7 @@ pub struct Engine<R> {
     layout: Arc<Layout>,
     registry: Arc<Registry<R>>,
     values: Values,
+    waiting: Arc<Waiting>,
 }
 
 impl<R: Resources> Engine<R> {
@@ -45,9 +47,12 @@ impl<R: Resources> Engine<R> {
             log: Arc::clone(&log),
             prefix: layout.blob_prefix.clone(),
         };
+        let store = Arc::new(Store::new(log, environment));
+        let layout = Arc::new(layout);
         Self {
-            store: Arc::new(Store::new(log, environment)),
-            layout: Arc::new(layout),
+            waiting: Arc::new(Waiting::new(Arc::clone(&store), Arc::clone(&layout))),
+            store,
+            layout,
             registry: Arc::new(registry),
             values: Values { blobs },
         }
@@ -73,6 +78,7 @@ impl<R: Resources> Engine<R> {
             Arc::clone(&self.layout),
             Arc::clone(&self.registry) as _,
             self.values.clone(),
+            Arc::clone(&self.waiting),
         )
     }
 
@@ -95,6 +101,7 @@ impl<R: Resources> Engine<R> {
         bus: Arc<dyn Bus>,
         settings: WorkerSettings,
     ) -> Worker<R> {
+        self.waiting.note_worker();
         Worker::new(
             Arc::new(self.runner(resources)),
             Arc::clone(&self.store),

@@ -1,10 +1,9 @@
 //! Waiting for a deployment, in whichever process it runs.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use nogfso_journal::log::{Following, From};
 use nogfso_kernel::Position;
 use tokio::time::sleep;
 
@@ -15,8 +14,8 @@ use crate::job::Payload;
 use crate::layout::Layout;
 use crate::name::{DeploymentId, JobName};
 
-/// How long a waiter leaves it at what this process does itself before it follows the journal.
-const FOLLOW_PAUSE: Duration = Duration::from_millis(100);
+/// How often a waiter looks by itself, in case a reader missed something.
+const LOOK_PAUSE: Duration = Duration::from_secs(10);
 
 /// How a deployment ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,7 +98,7 @@ impl<Out: Payload> Handle<Out> {
     /// # Errors
     ///
     /// Fails if the journal cannot be read.
-    pub async fn settled(&self) -> Result<Deployment, ClientError> {
+    pub async fn settled(&self) -> Result<Arc<Deployment>, ClientError> {
         self.ended(|stage| !stage.is_live()).await
     }
 
@@ -115,71 +114,48 @@ impl<Out: Payload> Handle<Out> {
         self.client.operate(self.id, by, operation).await.map(drop)
     }
 
-    async fn ended(&self, is_over: impl Fn(&Stage) -> bool) -> Result<Deployment, ClientError> {
+    async fn ended(
+        &self,
+        is_over: impl Fn(&Stage) -> bool,
+    ) -> Result<Arc<Deployment>, ClientError> {
         let store = self.client.store();
         let subject = self.client.layout().subject(self.id);
         let mut watching = store.watch(&subject).await;
-        let mut following = None;
+        let mut kept = None;
         loop {
-            // What this process commits itself shows at once; the rest is followed.
-            let (state, position) = {
-                let known = watching.borrow_and_update();
-                (known.state.clone(), known.position())
-            };
+            let state = watching.borrow_and_update().state.clone();
             if let Some(state) = state.filter(|state| is_over(&state.stage)) {
                 return Ok(state);
             }
+            // What this process commits itself shows at once; what others do is read.
+            let stream = Layout::stream_of(self.id);
             tokio::select! {
                 biased;
                 changed = watching.changed() => if changed.is_err() {
                     watching = store.watch(&subject).await;
                 },
-                stored = self.next_stored(&mut following, &subject, position) => {
-                    let is_seen = match stored? {
-                        Some(stored) => match store.load(&subject, stored).await {
-                            Ok(_) => true,
-                            Err(error) if error.is_transient() => false,
-                            Err(error) => return Err(error.into()),
-                        },
-                        None => false,
-                    };
-                    if !is_seen {
-                        // Followed anew from what is known, so that nothing is passed over.
-                        following = None;
-                    }
+                reader = self.client.waiting().keep(stream), if kept.is_none() => {
+                    kept = Some(reader);
+                    self.look(&subject).await?;
                 }
+                () = sleep(LOOK_PAUSE), if kept.is_some() => self.look(&subject).await?,
             }
         }
     }
 
-    /// Waits for the next commit of the deployment after `position`, whoever makes it.
-    async fn next_stored(
-        &self,
-        following: &mut Option<Following>,
-        subject: &str,
-        position: Position,
-    ) -> Result<Option<Position>, ClientError> {
-        let following = match following {
-            Some(following) => following,
-            None => {
-                sleep(FOLLOW_PAUSE).await;
-                let stream = self.client.layout().streams[Layout::stream_of(self.id)].name;
-                let log = self.client.store().log();
-                match log.follow(stream, subject, From::After(position)).await {
-                    Ok(followed) => following.insert(followed),
-                    // Whoever waits for a deployment waits for the server, too.
-                    Err(fault) if fault.is_transient() => return Ok(None),
-                    Err(fault) => return Err(fault.into()),
-                }
-            }
+    /// Loads what the leader has. Whoever waits for a deployment waits for the server, too.
+    async fn look(&self, subject: &str) -> Result<(), ClientError> {
+        let store = self.client.store();
+        let last = match store.log().leader_last(subject).await {
+            Ok(last) => last,
+            Err(fault) if fault.is_transient() => return Ok(()),
+            Err(fault) => return Err(fault.into()),
         };
-        match following.next().await {
-            Some(Ok(stored)) => Ok(Some(stored.position)),
-            Some(Err(fault)) => {
-                tracing::debug!(%fault, "a deployment cannot be followed at this moment");
-                Ok(None)
-            }
-            None => Ok(None),
+        let least = last.map_or(Position::START, |last| last.position);
+        match store.load(subject, least).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_transient() => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -15,6 +15,7 @@ mod error;
 mod handle;
 mod job;
 mod layout;
+mod listing;
 mod name;
 mod notice;
 mod plan;
@@ -27,6 +28,8 @@ mod step;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod value;
+mod view;
+mod waiting;
 
 pub use action::{
     Action, ActionBuilder, AnyStep, Definition, DefinitionError, IntoStep, ViaJob, ViaStep,
@@ -43,6 +46,7 @@ pub use job::{
     Handled, Impossible, Job, JobExt, JobState, NotNeeded, Payload, Resources, Rollback, UndoFor,
 };
 pub use layout::{Layout, STREAMS};
+pub use listing::{Listed, Listing, Projection};
 pub use name::{ActionRef, DeploymentId, IdempotencyKey, InvalidName, JobName, NAME_BYTES_MAX};
 pub use notice::{NO_CAPABLE_WORKER_AFTER_MS, Notice};
 pub use plan::{
@@ -59,6 +63,7 @@ pub use step::{
     Convert, Extension, Hook, HookExt, NULL_OUTPUT, Recover, Recovered, RollbackFn, Step, convert,
 };
 pub use value::{DATA_MISMATCH, SCHEMA_MISMATCH, Tag, UNENCODABLE};
+pub use view::{DeploymentView, JobStage, JobView};
 
 #[cfg(test)]
 mod scenarios;

@@ -175,7 +175,7 @@ impl Untold {
                 Some((subject, at)) = self.parked.recv() => {
                     match self.store.load(&subject, at).await {
                         Ok(loaded) => {
-                            if let Some(notice) = loaded.state.as_ref().and_then(parked) {
+                            if let Some(notice) = loaded.state.as_deref().and_then(parked) {
                                 self.publish(&notice).await;
                             }
                         }

@@ -265,19 +265,20 @@ impl Plan {
 /// What a worker can run: for each action and revision, the jobs that it has code for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
-    known: BTreeMap<(ActionRef, NonZeroU32), BTreeSet<JobName>>,
+    known: BTreeMap<ActionRef, BTreeMap<NonZeroU32, BTreeSet<JobName>>>,
 }
 
 impl Manifest {
     /// Adds an action and revision.
     pub fn add(&mut self, action: ActionRef, revision: NonZeroU32, jobs: BTreeSet<JobName>) {
-        self.known.insert((action, revision), jobs);
+        self.known.entry(action).or_default().insert(revision, jobs);
     }
 
     /// Whether a worker with this manifest has code for every job of `plan`.
     #[must_use]
     pub fn can_run(&self, action: &ActionRef, plan: &Plan) -> bool {
-        let known = self.known.get(&(action.clone(), plan.revision));
+        let revisions = self.known.get(action);
+        let known = revisions.and_then(|revisions| revisions.get(&plan.revision));
         known.is_some_and(|known| plan.jobs.iter().all(|planned| known.contains(&planned.job)))
     }
 }

@@ -108,8 +108,8 @@ fn claim_of(deployment: &Deployment) -> Option<ClaimView> {
 impl<R: Resources> Host for DeploymentHost<R> {
     type Aggregate = Deployments;
 
-    fn view(&self, state: &Option<Deployment>, _now_ms: u64) -> View {
-        view(state.as_ref())
+    fn view(&self, state: &Option<Arc<Deployment>>, _now_ms: u64) -> View {
+        view(state.as_deref())
     }
 
     fn is_trigger(&self, recorded: &Recorded<DeploymentEvent>) -> bool {
@@ -120,7 +120,7 @@ impl<R: Resources> Host for DeploymentHost<R> {
         self.notices.heard(subject, at, events);
     }
 
-    fn can_take(&self, state: &Option<Deployment>) -> bool {
+    fn can_take(&self, state: &Option<Arc<Deployment>>) -> bool {
         let Some(deployment) = state else {
             return true;
         };
@@ -148,6 +148,15 @@ impl<R: Resources> Host for DeploymentHost<R> {
 
     fn release(&self, epoch: u64) -> DeploymentCommand {
         self.released(epoch, None)
+    }
+
+    fn would_release(
+        &self,
+        _state: &Option<Arc<Deployment>>,
+        command: &DeploymentCommand,
+        _now_ms: u64,
+    ) -> bool {
+        matches!(command, DeploymentCommand::Release { .. })
     }
 
     fn has_moved_on(&self, refusal: &DeploymentRefusal) -> bool {
@@ -281,7 +290,7 @@ impl<R: Resources> Worker<R> {
         let locks = AskingLocks::new(
             Arc::clone(&self.store),
             Arc::clone(&self.bus),
-            |state: &Option<Deployment>| state.as_ref().and_then(claim_of),
+            |state: &Option<Arc<Deployment>>| state.as_deref().and_then(claim_of),
             self.layout.worker_prefix.clone(),
             self.settings.name.clone(),
             self.settings.ack_wait,

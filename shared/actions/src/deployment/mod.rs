@@ -34,6 +34,8 @@ pub use state::{
     JobRecord, Open, Owed, Parked, PauseIntent, ROLLBACK_EVENTS_MAX, Stage, Undone,
 };
 
+use std::sync::Arc;
+
 use nogfso_kernel::{Aggregate, Position, Recorded};
 
 /// The kind `action`.
@@ -43,34 +45,41 @@ pub struct Deployments;
 impl Aggregate for Deployments {
     const KIND: &'static str = "action";
 
-    type State = Option<Deployment>;
+    type State = Option<Arc<Deployment>>;
     type Event = DeploymentEvent;
     type Command = DeploymentCommand;
     type Refusal = DeploymentRefusal;
     type Broken = BrokenDeployment;
 
     fn decide(
-        state: &Option<Deployment>,
+        state: &Option<Arc<Deployment>>,
         command: &DeploymentCommand,
         now_ms: u64,
     ) -> Result<Vec<DeploymentEvent>, DeploymentRefusal> {
-        decide::decide(state.as_ref(), command, now_ms)
+        decide::decide(state.as_deref(), command, now_ms)
     }
 
     fn evolve(
-        state: Option<Deployment>,
+        state: Option<Arc<Deployment>>,
         recorded: &Recorded<DeploymentEvent>,
-    ) -> Result<Option<Deployment>, BrokenDeployment> {
-        evolve::evolve(state, &recorded.event, recorded.id.time_ms())
+    ) -> Result<Option<Arc<Deployment>>, BrokenDeployment> {
+        let (event, at_ms) = (&recorded.event, recorded.id.time_ms());
+        match state {
+            None => Ok(evolve::evolve(None, event, at_ms)?.map(Arc::new)),
+            Some(mut deployment) => {
+                evolve::evolve_in_place(Arc::make_mut(&mut deployment), event, at_ms)?;
+                Ok(Some(deployment))
+            }
+        }
     }
 
     fn committed(
-        state: Option<Deployment>,
+        state: Option<Arc<Deployment>>,
         events: &[Recorded<DeploymentEvent>],
         at: Position,
-    ) -> Option<Deployment> {
+    ) -> Option<Arc<Deployment>> {
         state.map(|mut deployment| {
-            evolve::committed(&mut deployment, events, at);
+            evolve::committed(Arc::make_mut(&mut deployment), events, at);
             deployment
         })
     }

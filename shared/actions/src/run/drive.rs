@@ -112,7 +112,7 @@ impl<R: Resources> Runner<R> {
     async fn follow(
         &self,
         lease: &dyn Lease,
-        mut deployment: Deployment,
+        mut deployment: Arc<Deployment>,
     ) -> Result<Driven, LeaseError> {
         loop {
             match lease.must_stop() {
@@ -149,7 +149,12 @@ impl<R: Resources> Runner<R> {
     }
 
     /// Waits, unless something new comes.
-    async fn wait(&self, lease: &dyn Lease, deployment: &Deployment, wait: Duration) -> Deployment {
+    async fn wait(
+        &self,
+        lease: &dyn Lease,
+        deployment: &Arc<Deployment>,
+        wait: Duration,
+    ) -> Arc<Deployment> {
         let mut news = lease.news();
         let is_news = lease.must_stop().is_some()
             || lease
@@ -162,7 +167,7 @@ impl<R: Resources> Runner<R> {
                 () = sleep(wait) => {}
             }
         }
-        lease.deployment().unwrap_or_else(|| deployment.clone())
+        lease.deployment().unwrap_or_else(|| Arc::clone(deployment))
     }
 
     /// Runs the open attempt and records what it came to.
@@ -171,7 +176,7 @@ impl<R: Resources> Runner<R> {
         lease: &dyn Lease,
         deployment: &Deployment,
         open: Open,
-    ) -> Result<Deployment, LeaseError> {
+    ) -> Result<Arc<Deployment>, LeaseError> {
         let id = deployment.asked.id.0.as_u128();
         let begun = (lease.epoch(), open.at);
         if self.begun().insert(id, begun) == Some(begun) {
@@ -440,7 +445,7 @@ fn may_repeat(failed: &Failed, open: Open) -> bool {
 
 /// Whether a person, or the end of the lease, wants no further attempt now.
 fn is_wanted_to_stop(lease: &dyn Lease) -> bool {
-    let is_wanted = |state: Deployment| {
+    let is_wanted = |state: Arc<Deployment>| {
         state.cancel.is_some() || state.pause.is_some() || !state.stage.is_live()
     };
     lease.must_stop().is_some() || lease.deployment().is_none_or(is_wanted)

@@ -1,5 +1,7 @@
 //! What a runner is lent by its host for as long as it holds a deployment (design 6).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use nogfso_claims::{Held, HoldError, Host, News};
 
@@ -32,7 +34,7 @@ pub trait Lease: Send + Sync {
     /// The epoch; nobody else has it.
     fn epoch(&self) -> u64;
     /// The newest known state; absent if there is no such deployment.
-    fn deployment(&self) -> Option<Deployment>;
+    fn deployment(&self) -> Option<Arc<Deployment>>;
     /// Milliseconds since the Unix epoch.
     fn now_ms(&self) -> u64;
     /// Why the runner is to stop, if it is: [`StopReason::LeaseLost`] or [`StopReason::Draining`].
@@ -42,7 +44,7 @@ pub trait Lease: Send + Sync {
     /// # Errors
     ///
     /// See [`LeaseError`].
-    async fn append(&self, command: &DeploymentCommand) -> Result<Deployment, LeaseError>;
+    async fn append(&self, command: &DeploymentCommand) -> Result<Arc<Deployment>, LeaseError>;
     /// News of the state and of reasons to stop, from now on.
     fn news(&self) -> Box<dyn LeaseNews>;
 }
@@ -63,7 +65,7 @@ impl<H: Host<Aggregate = Deployments>> Lease for HeldLease<'_, H> {
         self.0.epoch()
     }
 
-    fn deployment(&self) -> Option<Deployment> {
+    fn deployment(&self) -> Option<Arc<Deployment>> {
         self.0.state()
     }
 
@@ -80,7 +82,7 @@ impl<H: Host<Aggregate = Deployments>> Lease for HeldLease<'_, H> {
         }
     }
 
-    async fn append(&self, command: &DeploymentCommand) -> Result<Deployment, LeaseError> {
+    async fn append(&self, command: &DeploymentCommand) -> Result<Arc<Deployment>, LeaseError> {
         match self.0.append(command).await {
             Ok(outcome) => outcome.after.state.ok_or_else(vanished),
             Err(HoldError::MovedOn) => Err(LeaseError::Lost),

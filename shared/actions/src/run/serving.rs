@@ -1,7 +1,7 @@
 //! One attempt as its job sees it: the runner's side of [`Attempt`].
 
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -65,7 +65,7 @@ impl Serving<'_> {
             .take()
     }
 
-    pub(crate) async fn report(&self, report: Report) -> Result<Deployment, LeaseError> {
+    pub(crate) async fn report(&self, report: Report) -> Result<Arc<Deployment>, LeaseError> {
         let command = DeploymentCommand::Report {
             by: self.by.clone(),
             report,
@@ -87,7 +87,7 @@ impl Serving<'_> {
         Err(told)
     }
 
-    fn state(&self) -> JobResult<Deployment> {
+    fn state(&self) -> JobResult<Arc<Deployment>> {
         let gone = || JobError::terminal(ErrorView::new("absent", "the deployment is not there"));
         self.lease.deployment().ok_or_else(gone)
     }

@@ -1,6 +1,8 @@
 //! What must hold of every run: the invariants of spec 2.1, as far as journal and world show them, and what is to be expected
 //! of a right action.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use nogfso_journal::Commit;
@@ -57,7 +59,7 @@ fn of_journal<R, Out>(ran: &Ran<R, Out>) -> Vec<String> {
     let mut problems = vec![];
     let mut granted: BTreeMap<(usize, Phase), u32> = BTreeMap::new();
     let mut manifest = Manifest::default();
-    let mut state: Option<Deployment> = None;
+    let mut state: Option<Arc<Deployment>> = None;
     for commit in &ran.commits {
         if let Err(problem) = fold(&mut state, commit, &mut granted, &mut manifest) {
             problems.push(problem);
@@ -80,7 +82,7 @@ fn of_journal<R, Out>(ran: &Ran<R, Out>) -> Vec<String> {
 }
 
 fn fold(
-    state: &mut Option<Deployment>,
+    state: &mut Option<Arc<Deployment>>,
     commit: &Commit<Event>,
     granted: &mut BTreeMap<(usize, Phase), u32>,
     manifest: &mut Manifest,

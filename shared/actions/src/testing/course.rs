@@ -17,11 +17,12 @@ use super::injector::Injector;
 use super::lease::execute;
 use super::process::{Down, Process, Site, Worked};
 use super::seed::SeededIds;
-use crate::client::{Client, Outcome, StartOptions};
+use crate::client::{Client, StartOptions};
 use crate::deployment::{
     Deployment, DeploymentCommand, DeploymentEvent, Operation, ParkReason, Stage,
 };
 use crate::engine::Engine;
+use crate::handle::Outcome;
 use crate::job::{Payload, Resources};
 use crate::layout::Layout;
 use crate::name::DeploymentId;
@@ -49,7 +50,7 @@ pub(super) struct Ran<R, Out> {
     pub(super) plan: Plan,
     pub(super) commits: Vec<Commit<DeploymentEvent>>,
     /// As it is read by somebody who knows nothing but the journal.
-    pub(super) state: Option<Deployment>,
+    pub(super) state: Option<Arc<Deployment>>,
     pub(super) outcome: Option<Outcome<Out>>,
     pub(super) parked: Vec<ParkReason>,
     pub(super) problems: Vec<String>,

@@ -15,7 +15,7 @@ use super::seed::Dice;
 use super::timeline::lines;
 use super::world::FakeWorld;
 use crate::attempt::Phase;
-use crate::client::Outcome;
+use crate::handle::Outcome;
 use crate::job::{Payload, Resources};
 use crate::plan::{Plan, Undo};
 use crate::registry::{ActionKey, Registry};

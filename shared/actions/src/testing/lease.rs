@@ -21,7 +21,7 @@ const NEWS_PAUSE: Duration = Duration::from_secs(1);
 /// What a process knows of its claim.
 #[derive(Debug, Clone)]
 struct Known {
-    deployment: Option<Deployment>,
+    deployment: Option<Arc<Deployment>>,
     position: Position,
     is_lost: bool,
 }
@@ -40,7 +40,7 @@ pub(super) async fn execute(
     subject: &str,
     command: &DeploymentCommand,
     by: &By,
-) -> Result<(Option<Deployment>, Position), ExecuteError<Deployments>> {
+) -> Result<(Option<Arc<Deployment>>, Position), ExecuteError<Deployments>> {
     loop {
         match store.execute(subject, command, by).await {
             Ok(outcome) => {
@@ -58,7 +58,7 @@ impl ClaimLease {
         store: Arc<Store<Deployments>>,
         subject: String,
         actor: String,
-        claimed: (Deployment, Position),
+        claimed: (Arc<Deployment>, Position),
     ) -> Self {
         let (deployment, position) = claimed;
         Self {
@@ -86,7 +86,7 @@ impl ClaimLease {
         }
     }
 
-    fn learn(&self, deployment: Option<Deployment>, position: Position) {
+    fn learn(&self, deployment: Option<Arc<Deployment>>, position: Position) {
         self.known.send_if_modified(|known| {
             if position <= known.position {
                 return false;
@@ -116,7 +116,7 @@ impl Lease for ClaimLease {
         self.epoch
     }
 
-    fn deployment(&self) -> Option<Deployment> {
+    fn deployment(&self) -> Option<Arc<Deployment>> {
         self.known.borrow().deployment.clone()
     }
 
@@ -128,7 +128,7 @@ impl Lease for ClaimLease {
         self.known.borrow().is_lost.then_some(StopReason::LeaseLost)
     }
 
-    async fn append(&self, command: &DeploymentCommand) -> Result<Deployment, LeaseError> {
+    async fn append(&self, command: &DeploymentCommand) -> Result<Arc<Deployment>, LeaseError> {
         let by = By {
             at_least: self.known.borrow().position,
             epoch: Some(self.epoch),

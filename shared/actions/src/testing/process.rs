@@ -166,8 +166,11 @@ async fn work<R: Resources>(
                 epoch: lease.epoch(),
                 manifest: Arc::clone(runner.manifest()),
                 draw: runner.draw(),
+                is_ending: false,
             };
-            match lease.append(&DeploymentCommand::Release { by }).await {
+            let alarm_ms = Some(until_ms);
+            let release = DeploymentCommand::Release { by, alarm_ms };
+            match lease.append(&release).await {
                 Ok(_) => Worked::Deferred(until_ms),
                 Err(LeaseError::Lost) => Worked::Replaced,
                 Err(error) => Worked::Broken(error.to_string()),

@@ -147,7 +147,7 @@ pub(super) fn follow(course: Course, command: &DeploymentCommand, now_ms: u64) -
 
 /// The deployment of a course.
 pub(super) fn now_of(course: &Course) -> Deployment {
-    course.state().clone().unwrap()
+    course.state().as_deref().cloned().unwrap()
 }
 
 // Events.

@@ -1,5 +1,7 @@
 //! Limits: the length of a journal, the values of a job, texts, numbers.
 
+use std::sync::Arc;
+
 use std::num::NonZeroU32;
 
 use nogfso_kernel::Aggregate;
@@ -12,13 +14,13 @@ use super::kit::*;
 use crate::MESSAGE_BYTES_MAX;
 
 /// As after `count` events.
-fn aged(course: &Course, count: u32) -> Option<Deployment> {
+fn aged(course: &Course, count: u32) -> Option<Arc<Deployment>> {
     let mut deployment = now_of(course);
     deployment.events_count = count;
-    Some(deployment)
+    Some(Arc::new(deployment))
 }
 
-fn then(state: &Option<Deployment>, command: &super::super::DeploymentCommand) -> Vec<Event> {
+fn then(state: &Option<Arc<Deployment>>, command: &super::super::DeploymentCommand) -> Vec<Event> {
     Deployments::decide(state, command, NOW).unwrap()
 }
 

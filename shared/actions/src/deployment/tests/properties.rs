@@ -13,7 +13,11 @@ use super::super::{
 use super::kit::*;
 use super::sketch::{plans, sketches};
 
-fn fold(state: &Option<Deployment>, event: Event, at_ms: u64) -> Option<Option<Deployment>> {
+fn fold(
+    state: &Option<Arc<Deployment>>,
+    event: Event,
+    at_ms: u64,
+) -> Option<Option<Arc<Deployment>>> {
     let recorded = Recorded {
         id: event_id(at_ms),
         event,
@@ -34,7 +38,11 @@ fn adds_each_time(command: &Command) -> bool {
 }
 
 /// Decides, folds what was decided, and decides again.
-fn decided(state: &Option<Deployment>, command: &Command, now_ms: u64) -> Option<Deployment> {
+fn decided(
+    state: &Option<Arc<Deployment>>,
+    command: &Command,
+    now_ms: u64,
+) -> Option<Arc<Deployment>> {
     let Ok(events) = Deployments::decide(state, command, now_ms) else {
         return state.clone();
     };
@@ -71,14 +79,14 @@ proptest! {
         let mut state = None;
         for (number, sketch) in (1..).zip(sketches) {
             let first = Event::DeploymentRequested(Arc::new(asked(plan.clone())));
-            let event = if number == 1 { first } else { sketch.event(state.as_ref()) };
-            let was_terminal = state.as_ref().is_some_and(|known: &Deployment| known.stage.is_terminal());
+            let event = if number == 1 { first } else { sketch.event(state.as_deref()) };
+            let was_terminal = state.as_ref().is_some_and(|known: &Arc<Deployment>| known.stage.is_terminal());
             let before = state.clone();
             if let Some(after) = fold(&state, event, number) {
                 state = after;
             }
             if was_terminal {
-                let stage = |of: &Option<Deployment>| of.as_ref().map(|known| known.stage.clone());
+                let stage = |of: &Option<Arc<Deployment>>| of.as_ref().map(|known| known.stage.clone());
                 prop_assert_eq!(stage(&before), stage(&state));
             }
             if let Some(deployment) = &state {
@@ -95,7 +103,7 @@ proptest! {
         for sketch in sketches {
             now_ms += u64::from(sketch.time % 256);
             let asks = Command::Request(Arc::new(asked(plan.clone())));
-            let command = if state.is_none() { asks } else { sketch.command(state.as_ref()) };
+            let command = if state.is_none() { asks } else { sketch.command(state.as_deref()) };
             state = decided(&state, &command, now_ms);
         }
     }
@@ -109,8 +117,8 @@ proptest! {
             // Commits are whole, so that nothing is owed when a command comes.
             let owes = state.as_ref().is_some_and(|known| known.owed.is_some());
             if is_decided && !owes {
-                state = decided(&state, &sketch.command(state.as_ref()), number);
-            } else if let Some(after) = fold(&state, sketch.event(state.as_ref()), number) {
+                state = decided(&state, &sketch.command(state.as_deref()), number);
+            } else if let Some(after) = fold(&state, sketch.event(state.as_deref()), number) {
                 state = after;
             }
         }
@@ -124,7 +132,7 @@ proptest! {
         let mut state = None;
         for (number, sketch) in (1..).zip(sketches) {
             let first = Event::DeploymentRequested(Arc::new(asked(plan())));
-            let event = if number == 1 { first } else { sketch.event(state.as_ref()) };
+            let event = if number == 1 { first } else { sketch.event(state.as_deref()) };
             let mut bytes = serde_json::to_vec(&event).unwrap();
             prop_assert_eq!(&serde_json::from_slice::<Event>(&bytes).unwrap(), &event);
             if number > 1 {

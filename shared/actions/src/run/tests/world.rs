@@ -243,12 +243,12 @@ impl Stand {
         stored.unwrap()
     }
 
-    pub(super) async fn operate(&self, id: DeploymentId, operation: Operation) -> Deployment {
+    pub(super) async fn operate(&self, id: DeploymentId, operation: Operation) -> Arc<Deployment> {
         let done = self.client().operate(id, "ann", operation).await;
         done.unwrap()
     }
 
-    pub(super) async fn deployment(&self, id: DeploymentId) -> Deployment {
+    pub(super) async fn deployment(&self, id: DeploymentId) -> Arc<Deployment> {
         self.client().deployment(id).await.unwrap()
     }
 
@@ -272,7 +272,7 @@ impl Stand {
         }
     }
 
-    pub(super) async fn until_parked(&self, id: DeploymentId) -> Deployment {
+    pub(super) async fn until_parked(&self, id: DeploymentId) -> Arc<Deployment> {
         let is_parked = |deployment: &Deployment| matches!(deployment.stage, Stage::Parked(_));
         self.until(id, "is parked", is_parked).await
     }

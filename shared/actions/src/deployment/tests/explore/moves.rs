@@ -335,9 +335,9 @@ impl World {
             return Ok(());
         }
         let before = Arc::clone(&self.head);
-        let mut state = Some((*before).clone());
+        let mut state = Some(Arc::clone(&before));
         for event in events {
-            let known = state.as_ref().expect("it was requested");
+            let known = state.as_deref().expect("it was requested");
             check_event(known, &event)?;
             let recorded = Recorded {
                 id: event_id(kit::NOW),
@@ -347,7 +347,7 @@ impl World {
         }
         let after = state.expect("it was requested");
         check_commit(&before, &after)?;
-        self.head = Arc::new(after);
+        self.head = after;
         self.before = Some(before);
         self.version += 1;
         Ok(())
@@ -381,7 +381,7 @@ impl World {
 }
 
 fn decide(deployment: &Arc<Deployment>, command: &Command, now_ms: u64) -> Option<Vec<Event>> {
-    Deployments::decide(&Some((**deployment).clone()), command, now_ms).ok()
+    Deployments::decide(&Some(Arc::clone(deployment)), command, now_ms).ok()
 }
 
 /// What gives the deployment back. Time stands still here, so that an alarm has rung.
