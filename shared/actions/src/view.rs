@@ -216,11 +216,15 @@ impl JobView {
 
 /// What helps a deployment that needs a person (spec 2.13).
 fn cures(deployment: &Deployment) -> Vec<String> {
-    let Stage::Parked(parked) = &deployment.stage else {
-        return match deployment.stage {
-            Stage::Paused(_) => vec!["resume".to_owned(), "abort".to_owned()],
-            _ => vec![],
-        };
+    let parked = match &deployment.stage {
+        Stage::Parked(parked) => parked,
+        Stage::Paused(_) => return vec!["resume".to_owned(), "abort".to_owned()],
+        Stage::Requested
+        | Stage::Running
+        | Stage::RollingBack
+        | Stage::Succeeded
+        | Stage::RolledBack { .. }
+        | Stage::Abandoned { .. } => return vec![],
     };
     let words: &[&str] = match (parked.reason, parked.direction) {
         (ParkReason::RetriesExhausted | ParkReason::CrashLoop, Direction::Forward) => {

@@ -243,13 +243,13 @@ impl Stand {
         stored.unwrap()
     }
 
-    pub(super) async fn operate(&self, id: DeploymentId, operation: Operation) -> Arc<Deployment> {
+    pub(super) async fn operate(&self, id: DeploymentId, operation: Operation) -> Deployment {
         let done = self.client().operate(id, "ann", operation).await;
-        done.unwrap()
+        Arc::unwrap_or_clone(done.unwrap())
     }
 
-    pub(super) async fn deployment(&self, id: DeploymentId) -> Arc<Deployment> {
-        self.client().deployment(id).await.unwrap()
+    pub(super) async fn deployment(&self, id: DeploymentId) -> Deployment {
+        Arc::unwrap_or_clone(self.client().deployment(id).await.unwrap())
     }
 
     /// Waits until the deployment is as `is_so` says.
@@ -272,7 +272,7 @@ impl Stand {
         }
     }
 
-    pub(super) async fn until_parked(&self, id: DeploymentId) -> Arc<Deployment> {
+    pub(super) async fn until_parked(&self, id: DeploymentId) -> Deployment {
         let is_parked = |deployment: &Deployment| matches!(deployment.stage, Stage::Parked(_));
         self.until(id, "is parked", is_parked).await
     }
