@@ -321,16 +321,14 @@ impl<R: Resources> Registry<R> {
         &self,
         wrap: impl Fn(usize, &Arc<dyn ErasedStep<R>>) -> Arc<dyn ErasedStep<R>>,
     ) -> Self {
-        let wrapped = |code: &Code<R>| Code {
-            plan: code.plan.clone(),
-            steps: code
-                .steps
-                .iter()
-                .enumerate()
-                .map(|(index, step)| wrap(index, step))
-                .collect(),
-            schemas: code.schemas.clone(),
-            check_input: code.check_input,
+        let wrapped = |code: &Code<R>| {
+            let steps = code.steps.iter().enumerate();
+            Code {
+                plan: code.plan.clone(),
+                steps: steps.map(|(index, step)| wrap(index, step)).collect(),
+                schemas: code.schemas.clone(),
+                ..*code
+            }
         };
         let actions = self.actions.iter().map(|(name, revisions)| {
             let known = revisions.known.iter();

@@ -49,7 +49,7 @@ impl Case {
         }
     }
 
-    /// Whether all of its faults leave a right action no choice but to succeed.
+    /// What goes wrong, wherever.
     pub(super) fn faults(&self) -> impl Iterator<Item = &Fault> {
         self.injections.iter().map(|injection| &injection.fault)
     }

@@ -15,7 +15,9 @@ pub enum At {
     Loading,
     /// The pre-hook of that number is about to run.
     InPreHook(u32),
-    /// What the pre-hooks made is stored.
+    /// What the pre-hooks made is about to be stored.
+    BeforePreparedRecord,
+    /// It is stored.
     AfterPreparedRecord,
     /// Execute is about to run.
     InExecute,
@@ -23,7 +25,9 @@ pub enum At {
     AfterExecute,
     /// The post-hook of that number is about to run.
     InPostHook(u32),
-    /// A value that the job keeps is stored.
+    /// A value that the job keeps is about to be stored.
+    BeforeDataRecord,
+    /// It is stored.
     AfterDataRecord,
     /// The end of an attempt is about to be stored.
     BeforeOutcomeRecord,
@@ -100,10 +104,12 @@ impl At {
             | Self::AfterStartRecord
             | Self::Loading
             | Self::InPreHook(_)
+            | Self::BeforePreparedRecord
             | Self::AfterPreparedRecord
             | Self::InExecute
             | Self::AfterExecute
             | Self::InPostHook(_)
+            | Self::BeforeDataRecord
             | Self::AfterDataRecord
             | Self::BeforeOutcomeRecord
             | Self::AfterOutcomeRecord => false,
@@ -113,6 +119,8 @@ impl At {
     fn kind(self) -> Kind {
         match self {
             Self::BeforeStartRecord
+            | Self::BeforePreparedRecord
+            | Self::BeforeDataRecord
             | Self::BeforeOutcomeRecord
             | Self::BeforeRollbackRecord
             | Self::BeforeUndoneRecord => Kind::Before,

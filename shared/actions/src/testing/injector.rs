@@ -177,7 +177,9 @@ fn is_at_record(at: At) -> bool {
     match at {
         At::BeforeStartRecord
         | At::AfterStartRecord
+        | At::BeforePreparedRecord
         | At::AfterPreparedRecord
+        | At::BeforeDataRecord
         | At::AfterDataRecord
         | At::BeforeOutcomeRecord
         | At::AfterOutcomeRecord

@@ -36,8 +36,16 @@ fn points(event: &Event) -> Option<(usize, Option<At>, Option<At>)> {
             Some(At::BeforeStartRecord),
             Some(At::AfterStartRecord),
         )),
-        Event::JobPrepared { at, .. } => Some((at.index, None, Some(At::AfterPreparedRecord))),
-        Event::JobDataPut { at, .. } => Some((at.index, None, Some(At::AfterDataRecord))),
+        Event::JobPrepared { at, .. } => Some((
+            at.index,
+            Some(At::BeforePreparedRecord),
+            Some(At::AfterPreparedRecord),
+        )),
+        Event::JobDataPut { at, .. } => Some((
+            at.index,
+            Some(At::BeforeDataRecord),
+            Some(At::AfterDataRecord),
+        )),
         Event::JobSucceeded { at, .. } | Event::JobAttemptFailed { at, .. } => Some((
             at.index,
             Some(At::BeforeOutcomeRecord),

@@ -1,5 +1,6 @@
 //! Right actions: no fault makes them lose, double or leave an effect without a word.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use nogfso_testkit::is_full;
@@ -7,8 +8,9 @@ use nogfso_testkit::is_full;
 use super::jobs::{Keep, Look, Make, Send, exploring, five, many};
 use crate::testing::{At, Case, Ending, Explorer, FakeWorld, Fault, Injection, Report, Zombies};
 use crate::{
-    Action, Handled, Job, JobCx, JobExt, JobName, JobResult, JobState, Outcome, Payload, Rollback,
-    RollbackCause,
+    Action, Extension, Handled, INLINE_BYTES_MAX, Job, JobCx, JobExt, JobName, JobPolicy,
+    JobResult, JobState, OnExhausted, Outcome, Payload, Rollback, RollbackCause, RollbackPolicy,
+    convert,
 };
 
 /// How many of its cases a sample of the large exploration takes.
@@ -92,10 +94,9 @@ fn past_the_point_of_no_return_all_is_done_in_the_end() {
         let action = Action::define("pivot").then(Make).then(Send).then(Look);
         action.build().unwrap()
     };
-    let report = told("pivot", || {
-        exploring(FakeWorld::new, pivot).every_single_fault()
-    });
-    report.assert_holds();
+    let explorer = exploring(FakeWorld::new, pivot);
+    told("pivot", || explorer.every_single_fault()).assert_holds();
+    told("pivot, pairs", || explorer.random_pairs(5, 100)).assert_holds();
 }
 
 #[test]
@@ -109,6 +110,98 @@ fn an_undo_that_only_deletes_is_safe_while_replaced_workers_stop_in_time() {
     let explorer = exploring(FakeWorld::deleting_only, || many(2));
     let explorer = explorer.zombies(Zombies::WithinQuietPeriod);
     told("quiet", || explorer.every_single_fault()).assert_holds();
+}
+
+/// Jobs that are parked at the first thing that goes wrong.
+fn touchy(rollback: RollbackPolicy) -> Action<FakeWorld, i64, i64> {
+    let policy = JobPolicy {
+        lost_attempts_max: NonZeroU32::MIN,
+        on_exhausted: OnExhausted::Park,
+        ..JobPolicy::as_original()
+    };
+    let hooked = Extension::new().post_hook(convert(|value: i64| Ok(value)));
+    Action::define("touchy")
+        .rollback_policy(rollback)
+        .then(Make.step().policy(policy.clone()))
+        .then(
+            Make.renamed("hooked")
+                .extend(&hooked)
+                .policy(policy.clone()),
+        )
+        .then(Make.renamed("last").policy(policy))
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn what_is_parked_at_every_occasion_ends_well_once_somebody_has_seen_to_it() {
+    let stop = || touchy(RollbackPolicy::StopAndPark);
+    let explorer = exploring(FakeWorld::new, stop);
+    told("parked", || explorer.every_single_fault()).assert_holds();
+    told("parked, pairs", || explorer.random_pairs(7, 100)).assert_holds();
+}
+
+#[test]
+fn an_undo_that_was_passed_over_is_made_up_for() {
+    let go_on = || touchy(RollbackPolicy::ContinueThenPark);
+    let explorer = exploring(FakeWorld::new, go_on);
+    told("passed over", || explorer.every_single_fault()).assert_holds();
+    told("passed over, pairs", || explorer.random_pairs(8, 100)).assert_holds();
+}
+
+#[test]
+fn a_job_without_a_sign_of_life_is_tried_again() {
+    let silent = || {
+        let policy = JobPolicy {
+            heartbeat_timeout_ms: Some(60_000),
+            ..JobPolicy::default()
+        };
+        let action = Action::define("silent").then(Make.step().policy(policy));
+        action.build().unwrap()
+    };
+    let explorer = exploring(FakeWorld::new, silent);
+    told("silent", || explorer.every_single_fault()).assert_holds();
+}
+
+/// Passes on more than a commit may hold.
+struct Large;
+
+impl Job<FakeWorld> for Large {
+    type Input = i64;
+    type Output = String;
+    type Undo = Handled;
+    const NAME: &'static str = "large";
+
+    async fn execute(&self, cx: &JobCx<'_, FakeWorld>, _: i64) -> JobResult<String> {
+        let large = "x".repeat(INLINE_BYTES_MAX);
+        cx.put_data("large", &large).await?;
+        cx.resources().effect(cx.idempotency_key())?;
+        Ok(large)
+    }
+}
+
+impl Rollback<FakeWorld> for Large {
+    async fn rollback(
+        &self,
+        cx: &JobCx<'_, FakeWorld>,
+        _: &RollbackCause,
+        _: JobState<i64, String>,
+    ) -> JobResult<()> {
+        cx.resources().cancel(cx.execute_key());
+        Ok(())
+    }
+}
+
+#[test]
+fn values_that_lie_outside_the_journal_are_as_safe_as_others() {
+    let large = || {
+        let action = Action::define("large").then(Large);
+        let shorten = convert(|text: String| Ok(i64::try_from(text.len())?));
+        action.then(Make.step().before(shorten)).build().unwrap()
+    };
+    let explorer = exploring(FakeWorld::new, large);
+    told("large", || explorer.every_single_fault()).assert_holds();
+    told("large, pairs", || explorer.random_pairs(9, 50)).assert_holds();
 }
 
 /// Passes its fence on.
