@@ -1,6 +1,7 @@
 //! The rules one by one, and the loop on the in-memory journal.
 
 mod asking;
+mod chance;
 #[expect(
     clippy::cast_possible_truncation,
     clippy::wildcard_enum_match_arm,
