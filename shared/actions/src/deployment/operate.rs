@@ -32,20 +32,7 @@ pub(super) fn operate(
             let terms = (note.as_str(), *reset_attempts);
             resume(&mut frame, by, terms, rebind.as_deref())?;
         }
-        Operation::RetryNow => match &deployment.stage {
-            Stage::Requested | Stage::Running | Stage::RollingBack => {
-                if deployment.not_before_ms.is_some() || deployment.deferred_until_ms.is_some() {
-                    frame.push(Event::RetryForced { by });
-                }
-            }
-            Stage::Parked(_) => resume(&mut frame, by, ("retry", true), None)?,
-            Stage::Paused(_) => {
-                return Err(wrong(deployment, "it was stopped on purpose: resume it"));
-            }
-            Stage::Succeeded | Stage::RolledBack { .. } | Stage::Abandoned { .. } => {
-                return Err(ended(deployment));
-            }
-        },
+        Operation::RetryNow => retry(&mut frame, by)?,
         Operation::Force { job, outcome, note } => force(&mut frame, by, (job, outcome), note)?,
         Operation::Skip { job, note } => skip(&mut frame, by, job, note)?,
         Operation::ExtendDeadline { deadline_ms } => {
@@ -84,6 +71,24 @@ pub(super) fn operate(
         }
     }
     Ok(frame.events)
+}
+
+/// Ends a wait, or resumes what is parked with its attempts counted anew.
+fn retry(frame: &mut Frame, by: String) -> Result<(), Refusal> {
+    let deployment = &frame.state;
+    match &deployment.stage {
+        Stage::Requested | Stage::Running | Stage::RollingBack => {
+            if deployment.not_before_ms.is_some() || deployment.deferred_until_ms.is_some() {
+                frame.push(Event::RetryForced { by });
+            }
+            Ok(())
+        }
+        Stage::Parked(_) => resume(frame, by, ("retry", true), None),
+        Stage::Paused(_) => Err(wrong(deployment, "it was stopped on purpose: resume it")),
+        Stage::Succeeded | Stage::RolledBack { .. } | Stage::Abandoned { .. } => {
+            Err(ended(deployment))
+        }
+    }
 }
 
 fn resume(
