@@ -159,7 +159,8 @@ fn listed(subject: &str, entry: &Entry) -> Listed {
 pub struct Projection {
     listing: Arc<Mutex<Listing>>,
     changes: watch::Sender<u64>,
-    behind: watch::Sender<usize>,
+    /// How many streams are not read up to where they were; absent until reading began.
+    behind: watch::Sender<Option<usize>>,
 }
 
 impl Projection {
@@ -169,7 +170,7 @@ impl Projection {
         Arc::new(Self {
             listing: Arc::default(),
             changes: watch::Sender::new(0),
-            behind: watch::Sender::new(0),
+            behind: watch::Sender::new(None),
         })
     }
 
@@ -181,7 +182,7 @@ impl Projection {
         filter: String,
         stop: CancellationToken,
     ) {
-        self.behind.send_replace(streams.len());
+        self.behind.send_replace(Some(streams.len()));
         let mut following = JoinSet::new();
         for stream in streams {
             let (log, filter) = (Arc::clone(&log), filter.clone());
@@ -195,11 +196,11 @@ impl Projection {
         }
     }
 
-    /// Waits until everything is listed that was stored when [`Projection::run`] began.
+    /// Waits until [`Projection::run`] has listed everything that was stored when it began.
     pub async fn caught_up(&self) {
         let mut behind = self.behind.subscribe();
         // The sender lives in `self`, so that this cannot fail.
-        drop(behind.wait_for(|behind| *behind == 0).await);
+        drop(behind.wait_for(|behind| *behind == Some(0)).await);
     }
 
     /// Looks at the list.
@@ -233,7 +234,9 @@ impl Projection {
             loop {
                 if is_behind && position >= target {
                     is_behind = false;
-                    self.behind.send_modify(|behind| *behind -= 1);
+                    self.behind.send_modify(|behind| {
+                        *behind = behind.map(|count| count.saturating_sub(1));
+                    });
                 }
                 match following.next().await {
                     Some(Ok(stored)) => {

@@ -7,6 +7,7 @@ mod fencing;
 mod forward;
 mod journal;
 mod line;
+mod listing;
 mod operators;
 mod retries;
 mod rollback;
