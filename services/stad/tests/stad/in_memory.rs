@@ -27,8 +27,8 @@ use crate::world::{HOST, PATIENCE, STAT, World, report};
 
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
-/// So that a start takes some seconds, however busy the machine is; the cancellation tries again in shorter steps than it.
-const STARTS_LOST: usize = 10;
+/// So that a start takes about half a second.
+const STARTS_LOST: usize = 5;
 /// More than a worker makes before the longest test ends.
 const READS_REFUSED: usize = 1_000;
 
