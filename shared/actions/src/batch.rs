@@ -1,8 +1,7 @@
 //! One command on many deployments: listed first, then given at a pace (spec 2.13).
 
-use std::sync::Arc;
-
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;

@@ -256,6 +256,7 @@ const SCENARIOS: &[(&str, Shown)] = &[
     ])),
     ("F5", By(&[
         "deployment::tests::explore::an_undo_that_only_deletes_leaks_without_the_quiet_period",
+        "testing::tests::found::an_undo_that_only_deletes_leaks_without_a_quiet_period",
         "run::tests::fencing::an_undo_waits_until_a_paused_worker_must_have_stopped_and_closes_the_key",
     ])),
     ("F6", By(&["run::tests::fencing::a_worker_that_cannot_renew_its_lease_stops_before_it_ends"])),
@@ -362,7 +363,7 @@ const SCENARIOS: &[(&str, Shown)] = &[
     ("S1", Missing("the storage functions beside `ensure` are not written")),
     ("S2", Missing("the storage functions beside `ensure` are not written")),
     ("S3", Missing("the storage functions beside `ensure` are not written")),
-    ("S4", Missing("the storage functions beside `ensure` are not written")),
+    ("S4", By(&["run::tests::listing::the_list_shows_what_each_journal_says_and_is_the_same_made_anew"])),
     ("S5", Missing("the storage functions beside `ensure` are not written")),
     ("M1", By(&["deployment::tests::properties::no_sequence_of_events_makes_the_fold_panic"])),
     ("M2", By(&["deployment::tests::properties::what_is_decided_folds_and_a_repeat_adds_nothing"])),
@@ -376,10 +377,10 @@ const SCENARIOS: &[(&str, Shown)] = &[
         "run::tests::journal::odd_answers_by_chance_run_no_job_twice",
     ])),
     ("M9", Missing("needs real servers")),
-    ("Z1", Missing("needs the explorer of the test kit")),
-    ("Z2", Missing("needs the explorer of the test kit")),
-    ("Z3", Missing("needs the explorer of the test kit")),
-    ("Z4", Missing("needs the explorer of the test kit")),
+    ("Z1", By(&["testing::tests::found::a_job_that_is_not_idempotent_is_reported_with_job_point_and_seed"])),
+    ("Z2", By(&["testing::tests::found::an_undo_that_no_fault_reaches_is_reported"])),
+    ("Z3", By(&["testing::tests::found::an_undo_that_fails_when_it_runs_twice_is_reported"])),
+    ("Z4", By(&["testing::tests::explored::thirty_eight_jobs_are_explored_in_seconds"])),
 ];
 
 /// Whether the sources of this crate have a test of that path; a struct is a doc test.

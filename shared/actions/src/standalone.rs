@@ -13,7 +13,7 @@ use nogfso_claims::rules::{ClaimView, View};
 use nogfso_claims::{AskingLocks, Claims, Held, HoldError, Host};
 use nogfso_journal::Log;
 use nogfso_journal::log::{ConsumerSpec, ReadFault, open_consumer};
-use nogfso_journal::reaction::{ALARM_PREFIX, TIMER_STREAM, alarm_record};
+use nogfso_journal::reaction::{ALARM_PREFIX, TIMER_STREAM, alarm_record, alarmed, done};
 use nogfso_journal::store::{By, Store};
 use nogfso_kernel::{Position, Recorded};
 use tokio::task::JoinSet;
@@ -346,7 +346,7 @@ impl Due {
                 }
             };
             for alarm in alarms {
-                let subject = nogfso_journal::reaction::alarmed(DUE, &alarm.stored.subject);
+                let subject = alarmed(DUE, &alarm.stored.subject);
                 let by = By::actor(format!("svc:{DUE}"));
                 let woken = match &subject {
                     Some(subject) => {
@@ -356,11 +356,11 @@ impl Due {
                     None => Ok(()),
                 };
                 let answered = match woken {
-                    Ok(()) => alarm.acker.ack().await,
+                    Ok(()) => done(&**log, &alarm).await,
                     Err(error) if error.is_transient() => alarm.acker.nak(self.ack_wait).await,
                     Err(error) => {
                         tracing::error!(subject, %error, "a deployment cannot be brought back");
-                        alarm.acker.ack().await
+                        done(&**log, &alarm).await
                     }
                 };
                 if let Err(fault) = answered {

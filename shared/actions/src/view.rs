@@ -216,34 +216,15 @@ impl JobView {
 
 /// What helps a deployment that needs a person (spec 2.13).
 fn cures(deployment: &Deployment) -> Vec<String> {
-    let parked = match &deployment.stage {
-        Stage::Parked(parked) => parked,
-        Stage::Paused(_) => return vec!["resume".to_owned(), "abort".to_owned()],
+    let words = match &deployment.stage {
+        Stage::Parked(parked) => parked.reason.cures(),
+        Stage::Paused(_) => &["resume", "cancel"],
         Stage::Requested
         | Stage::Running
         | Stage::RollingBack
         | Stage::Succeeded
         | Stage::RolledBack { .. }
-        | Stage::Abandoned { .. } => return vec![],
-    };
-    let words: &[&str] = match (parked.reason, parked.direction) {
-        (ParkReason::RetriesExhausted | ParkReason::CrashLoop, Direction::Forward) => {
-            &["retry", "force", "abort", "abandon"]
-        }
-        (ParkReason::IrreversibleUncertain, _) => &["force", "abandon"],
-        (
-            ParkReason::UndoFailed | ParkReason::RetriesExhausted | ParkReason::CrashLoop,
-            Direction::Backward,
-        )
-        | (ParkReason::UndoFailed, Direction::Forward) => &["retry", "force", "skip", "abandon"],
-        (
-            ParkReason::SchemaMismatch
-            | ParkReason::PayloadMissing
-            | ParkReason::PayloadUndecodable,
-            _,
-        ) => &["retry", "force", "abandon"],
-        (ParkReason::JournalTooLong, _) => &["fork", "abort", "abandon"],
-        (ParkReason::HistoryAccepted, _) => &["resume", "abort", "abandon"],
+        | Stage::Abandoned { .. } => &[],
     };
     words.iter().map(|word| (*word).to_owned()).collect()
 }

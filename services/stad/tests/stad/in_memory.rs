@@ -29,6 +29,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// So that a start takes about half a second.
 const STARTS_LOST: usize = 5;
+const TRIES_MAX: usize = 10;
 /// More than a worker makes before the longest test ends.
 const READS_REFUSED: usize = 1_000;
 
@@ -248,6 +249,16 @@ async fn cancelling_what_runs_ends_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_taken_back_just_before_it_begins_leaves_nothing_claimed() {
+    // On a busy machine the start may be stored before the request is taken back, which shows nothing.
+    for _ in 0..TRIES_MAX {
+        if end_of_what_is_taken_back().await == End::Cancelled {
+            return;
+        }
+    }
+    panic!("the request was never taken back in time");
+}
+
+async fn end_of_what_is_taken_back() -> End {
     let log = MemoryLog::default();
     let world = world_on(&log).await;
     world.add_repo("a", HOST).await;
@@ -272,8 +283,8 @@ async fn what_is_taken_back_just_before_it_begins_leaves_nothing_claimed() {
         work.claim.is_none().then_some(work)
     })
     .await;
-    assert_eq!(work.finished(request).unwrap().end, End::Cancelled);
     tasks.drain(DRAIN_LIMIT).await.unwrap();
+    work.finished(request).unwrap().end
 }
 
 #[tokio::test(flavor = "multi_thread")]

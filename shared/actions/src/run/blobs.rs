@@ -75,15 +75,13 @@ impl Blobs {
                     next += 1;
                     continue;
                 }
-                Ok(_) | Err(PublishFault::Conflict) => String::new(),
+                Ok(_) | Err(PublishFault::Conflict) => "others write the same value".to_owned(),
                 Err(fault) => fault.to_string(),
             };
             if Instant::now() >= deadline {
                 return Err(BlobFault::Unavailable { reason });
             }
-            if !reason.is_empty() {
-                sleep(PAUSE).await;
-            }
+            sleep(PAUSE).await;
             if let Some(stored) = self.log.leader_last(&subject).await? {
                 let messages = self.messages(&subject, stored.position, deadline).await?;
                 last = messages

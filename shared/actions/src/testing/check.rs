@@ -1,9 +1,8 @@
 //! What must hold of every run: the invariants of spec 2.1, as far as journal and world show them, and what is to be expected
 //! of a right action.
 
-use std::sync::Arc;
-
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use nogfso_journal::Commit;
 use nogfso_kernel::Aggregate as _;

@@ -14,7 +14,9 @@ use nogfso_kernel::Position;
 use crate::store::LoadError;
 
 pub use parked::{PARKED_STREAM, Parked, ParkedEntry, parked_subject};
-pub use runner::{ALARM_PREFIX, Settings, TIMER_STREAM, alarm_record, alarmed, run, wake_record};
+pub use runner::{
+    ALARM_PREFIX, Settings, TIMER_STREAM, alarm_record, alarmed, done, run, wake_record,
+};
 
 #[cfg(test)]
 mod tests;

@@ -103,6 +103,21 @@ pub fn wake_record(reaction: &str, subject: &str) -> Record {
     }
 }
 
+/// Acknowledges a delivery. An alarm that rang is removed then, so that its stream does not grow with time.
+///
+/// # Errors
+///
+/// Fails if the server does not answer; what is not acknowledged is delivered again.
+pub async fn done(log: &dyn Log, delivery: &Delivery) -> Result<(), ReadFault> {
+    delivery.acker.ack().await?;
+    let stored = &delivery.stored;
+    if stored.subject.starts_with(ALARM_PREFIX) {
+        let keep_from = Position(stored.position.0 + 1);
+        log.purge(&stored.subject, Some(keep_from)).await?;
+    }
+    Ok(())
+}
+
 struct Runner {
     log: Arc<dyn Log>,
     environment: Environment,
@@ -275,7 +290,7 @@ impl Runner {
 
     async fn look(&self, Woken { wake, delivery }: Woken) {
         let answered = match self.react(&wake).await {
-            Ok(()) => self.done(&delivery).await,
+            Ok(()) => done(&*self.log, &delivery).await,
             Err(ReactError::Newer { reason }) => {
                 tracing::warn!(
                     reaction = self.reaction.name(),
@@ -305,18 +320,7 @@ impl Runner {
     }
 
     async fn acknowledge(&self, woken: Woken) {
-        self.note_unanswered(self.done(&woken.delivery).await);
-    }
-
-    /// Acknowledges. An alarm that rang is removed then, so that its stream does not grow with time.
-    async fn done(&self, delivery: &Delivery) -> Result<(), ReadFault> {
-        delivery.acker.ack().await?;
-        let stored = &delivery.stored;
-        if stored.subject.starts_with(ALARM_PREFIX) {
-            let keep_from = Position(stored.position.0 + 1);
-            self.log.purge(&stored.subject, Some(keep_from)).await?;
-        }
-        Ok(())
+        self.note_unanswered(done(&*self.log, &woken.delivery).await);
     }
 
     fn note_unanswered(&self, answered: Result<(), ReadFault>) {
@@ -389,7 +393,7 @@ impl Runner {
             .publish(&retry_record(name, &wake.subject, at_ms))
             .await
         {
-            Ok(_) => self.done(delivery).await,
+            Ok(_) => done(&*self.log, delivery).await,
             Err(fault) => {
                 tracing::warn!(reaction = name, %fault, "cannot set an alarm");
                 delivery

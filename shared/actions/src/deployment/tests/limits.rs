@@ -1,8 +1,7 @@
 //! Limits: the length of a journal, the values of a job, texts, numbers.
 
-use std::sync::Arc;
-
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use nogfso_kernel::Aggregate;
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nogfso_journal::Log;
+use nogfso_journal::reaction::TIMER_STREAM;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{advance, timeout};
@@ -138,4 +140,20 @@ async fn what_waits_for_an_alarm_that_was_lost_is_found_by_the_time_that_has_pas
     advance(HOUR).await;
     let subject = Layout::standalone("test").subject(handle.id());
     assert_eq!(overdue(60_000), [subject]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_that_rang_is_gone() {
+    let stand = Stand::new(three).await;
+    let worker = stand.worker("w1").await;
+    let options = StartOptions {
+        not_before_ms: Some(stand.world.now_ms() + 3_600_000),
+        ..StartOptions::default()
+    };
+    let handle = stand.start_with(0, options).await;
+    outcome_of(&handle).await;
+    // The worker answers what it has taken before it ends.
+    worker.drain().await;
+    let rung = stand.world.log.find_last(TIMER_STREAM, "fso.alarm.>").await;
+    assert_eq!(rung.unwrap(), None);
 }
